@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The flow summary: what one pass over the kernel's TCP sockets says, made once
+ * and shared by the plugins of one daemon. Immutable, counted, and bounded in
+ * memory whatever the number of sockets and remote endpoints.
+ */
+#ifndef EGRESS_FLOW_H
+#define EGRESS_FLOW_H
+
+#include "egress/address.h"
+#include "egress/clock.h"
+#include "egress/sock_diag.h"
+
+#pragma GCC visibility push(default)
+
+#define FLOW_GROUPS_MAX 63       /* and `all`, which is group 0 */
+#define FLOW_LISTENERS_MAX 4096  /* distinct listening ports kept */
+#define FLOW_REMOTES_MAX 131072  /* distinct remote endpoints kept */
+
+/* Which sockets belong to a group: all lists that are not empty must match,
+ * each by at least one of its members. */
+struct flow_group {
+  const uint16_t *local_ports;
+  size_t local_port_count;
+  const uint16_t *remote_ports;
+  size_t remote_port_count;
+  const struct net_prefix *local_networks;
+  size_t local_network_count;
+  const struct net_prefix *remote_networks;
+  size_t remote_network_count;
+  unsigned remote_scopes; /* bit N: enum net_scope N; 0: any */
+};
+
+/* A listening port; several sockets on one port are summed. */
+struct flow_listener {
+  uint16_t port;
+  uint32_t sockets;
+  uint64_t accept_queue;
+  uint64_t accept_limit;
+};
+
+/* Outgoing connections (their local port is not a listening one) toward one
+ * remote endpoint. */
+struct flow_remote {
+  struct net_endpoint remote;
+  uint32_t open;      /* full sockets that were established, in any later state */
+  uint32_t half_open; /* SYN_SENT */
+  uint32_t stalled;   /* of those half_open: at least one SYN was sent again */
+  uint32_t time_wait; /* minisockets in TIME_WAIT or FIN_WAIT2 */
+  uint32_t time_wait_age_ms; /* age of the oldest minisocket, by its timer */
+};
+
+struct flow_summary {
+  uint64_t serial;        /* 1, 2, ... in this process */
+  nanoseconds begun;      /* monotonic */
+  nanoseconds cpu;        /* thread CPU time of the pass */
+  bool partial;
+  size_t group_count;     /* `all` first, then the groups asked for */
+  const uint64_t (*states)[TCP_STATE_COUNT]; /* [group][state] */
+  size_t listener_count;
+  const struct flow_listener *listeners; /* by port */
+  size_t remote_count;
+  const struct flow_remote *remotes; /* no order */
+  uint64_t remotes_omitted; /* sockets whose endpoint found no place */
+};
+
+/* --- The making of a summary (pure) ------------------------------------- */
+
+struct flow_builder;
+
+/* `groups` is copied. wants_remote (may be NULL: no remotes at all) decides
+ * which outgoing sockets are counted by endpoint; it must be pure. */
+struct flow_spec {
+  const struct flow_group *groups;
+  size_t group_count;
+  bool (*wants_remote)(const struct sock_diag_record *record, void *data);
+  void *wants_remote_data;
+};
+
+/* Returns 0, -EINVAL (too many groups) or -ENOMEM. */
+int flow_builder_new(const struct flow_spec *spec, struct flow_builder **builder);
+void flow_builder_free(struct flow_builder *builder);
+
+/* Listening sockets first, then the others: a port counts as inbound once its
+ * listener was added. */
+void flow_builder_add(struct flow_builder *builder,
+                      const struct sock_diag_record *record);
+
+/* Hands over the summary and leaves the builder empty, to be used again.
+ * Returns 0 or -ENOMEM. Free with flow_summary_release. */
+int flow_builder_finish(struct flow_builder *builder, nanoseconds begun,
+                        bool partial, struct flow_summary **summary);
+
+/* Counted; the last release frees. NULL is fine. */
+const struct flow_summary *flow_summary_retain(const struct flow_summary *summary);
+void flow_summary_release(const struct flow_summary *summary);
+
+/* --- The pass that the plugins of one daemon share ----------------------- */
+
+/* What a plugin needs of the pass. Told once, at its init. */
+struct flow_needs {
+  const struct flow_group *groups; /* copied */
+  size_t group_count;
+  bool tcp_info;
+  /* As in flow_spec; one plugin of the process may ask for remotes. */
+  bool (*wants_remote)(const struct sock_diag_record *record, void *data);
+  /* Called with the share's mutex held, just before the kernel is asked, on
+   * whichever thread makes the pass. May be NULL. */
+  void (*before_pass)(void *data);
+  void *data; /* for wants_remote and before_pass */
+};
+
+/* A plugin's seat at the shared pass. */
+struct flow_member;
+
+/* Returns 0; -EINVAL, -EBUSY (remotes were asked for before), -ENOMEM, or the
+ * errno of opening the netlink socket, negative. */
+int flow_share_join(const struct flow_needs *needs, struct flow_member **member);
+void flow_share_leave(struct flow_member *member);
+
+/* The latest summary if it was begun less than `max_age` ago (callers pass half
+ * their interval), else a new one. *first_group (may be NULL) is where the
+ * member's own groups start in `states`. Returns 0 or -errno. */
+int flow_share_take(struct flow_member *member, nanoseconds max_age,
+                    const struct flow_summary **summary, size_t *first_group);
+
+#pragma GCC visibility pop
+#endif

@@ -1,0 +1,64 @@
+# libegress: what two plugins or more use. The convenience library holds models
+# and readers, and is linked into the tests too; only libegress.so adds the
+# adapter, whose symbols from collectd exist inside the daemon alone.
+
+noinst_HEADERS += \
+	include/egress/address.h \
+	include/egress/clock.h \
+	include/egress/conntrack.h \
+	include/egress/daemon.h \
+	include/egress/flow.h \
+	include/egress/metric.h \
+	include/egress/nat_status.h \
+	include/egress/option.h \
+	include/egress/sock_diag.h \
+	plugins/core/collectd-config.h \
+	plugins/core/collectd-shim.h
+
+noinst_LTLIBRARIES += libegress-core.la
+libegress_core_la_CFLAGS = $(AM_CFLAGS) $(LIBMNL_CFLAGS)
+libegress_core_la_LIBADD = $(LIBMNL_LIBS) -lm
+libegress_core_la_SOURCES = \
+	plugins/core/address.c \
+	plugins/core/metric.c \
+	plugins/core/nat_status.c \
+	plugins/core/option.c \
+	plugins/core/option_error.c
+
+pkglib_LTLIBRARIES += libegress.la
+libegress_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS)
+libegress_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -shared -Wl,-Bsymbolic-functions
+libegress_la_LIBADD = libegress-core.la
+libegress_la_SOURCES = plugins/core/daemon.c
+
+# Option trees from text, for tests and fuzzers.
+check_LTLIBRARIES += liboption-tree.la
+liboption_tree_la_SOURCES = tests/unit/option_tree.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += \
+	tests/unit/test_address \
+	tests/unit/test_metric \
+	tests/unit/test_nat_status \
+	tests/unit/test_option
+endif
+
+noinst_HEADERS += tests/unit/unit.h tests/unit/option_tree.h
+UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+UNIT_LIBS = libegress-core.la $(CMOCKA_LIBS)
+
+tests_unit_test_address_SOURCES = tests/unit/test_address.c
+tests_unit_test_address_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_address_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_metric_SOURCES = tests/unit/test_metric.c
+tests_unit_test_metric_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_metric_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_nat_status_SOURCES = tests/unit/test_nat_status.c
+tests_unit_test_nat_status_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_nat_status_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_option_SOURCES = tests/unit/test_option.c
+tests_unit_test_option_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_option_LDADD = liboption-tree.la $(UNIT_LIBS)
