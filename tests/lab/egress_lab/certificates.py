@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""A throw-away certificate authority and one server certificate for all names of the lab."""
+
+from . import identity, process, sites
+
+_DAYS = "2"
+_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+
+
+def folder(lab_id):
+    return identity.directory(lab_id) / "tls"
+
+
+def authority(lab_id):
+    """The file that a client must trust."""
+    return folder(lab_id) / "ca.pem"
+
+
+def create(lab_id):
+    """Make CA and server certificate; the keys are readable by root only and end with the lab."""
+    path = folder(lab_id)
+    path.mkdir(mode=0o755)
+    _request(path, "ca", "egress lab CA", ["-addext", "keyUsage=critical,keyCertSign,cRLSign"])
+    names = ",".join(f"DNS:{site.name}" for site in sites.SITES)
+    _request(path, "server", "egress lab server", [
+        "-CA", str(path / "ca.pem"), "-CAkey", str(path / "ca.key"),
+        "-addext", f"subjectAltName={names}", "-addext", "extendedKeyUsage=serverAuth",
+        "-addext", "basicConstraints=critical,CA:FALSE"])
+
+
+def _request(path, stem, subject, extra):
+    process.run(["openssl", "req", "-x509", *_KEY, "-keyout", str(path / f"{stem}.key"), "-days", _DAYS,
+                 "-out", str(path / f"{stem}.pem"), "-subj", f"/CN={subject}", *extra])
+    (path / f"{stem}.key").chmod(0o600)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Asking the services of a lab whether they serve.
+
+None of these requests goes through the NAT's admission, so they hold no port: proxies are asked for the Control,
+and each site from inside `inet`.
+"""
+
+import http.client
+import socket
+import ssl
+
+from . import certificates, netns, process, services, sites
+from .errors import LabError
+
+_SECONDS_A_REQUEST = 5
+
+
+def proxy_status(lab_id, part):
+    """The status with which a proxy answers for the Control over plain HTTP, or None without an answer."""
+    address = sites.ADDRESSES[part]
+    return _status(lab_id, "pod", address, sites.PROXY_PORT, f"http://{sites.CONTROL.name}/", sites.CONTROL.name)
+
+
+def site_status(lab_id, site):
+    """The status of a site as seen from its own side, or None without an answer over TLS."""
+    context = ssl.create_default_context(cafile=str(certificates.authority(lab_id)))
+    return _status(lab_id, "inet", site.address, 443, "/", site.name, context)
+
+
+def resolver_answers(lab_id):
+    """Whether the lab's resolver answers, over TCP, for the Control's name."""
+    try:
+        with netns.connect_in(lab_id, "pod", sites.DNS_ADDRESS, 53, 1) as connection:
+            labels = b"".join(bytes([len(label)]) + label.encode() for label in sites.CONTROL.name.split("."))
+            # RFC 1035: id, recursion desired, one question; the name; type A, class IN.
+            query = b"\x00\x07\x01\x00\x00\x01" + bytes(6) + labels + b"\x00\x00\x01\x00\x01"
+            connection.sendall(len(query).to_bytes(2, "big") + query)
+            return connection.recv(512)[2:4] == b"\x00\x07"
+    except OSError:
+        return False
+
+
+def serving(lab_id, name):
+    """Whether one service does its work; for a proxy, with everything after it."""
+    if name == "dns":
+        return resolver_answers(lab_id)
+    if name == "web":
+        return all(site_status(lab_id, site) == 200 for site in sites.SITES)
+    return proxy_status(lab_id, name) == 200
+
+
+def wait(lab_id, name, running, seconds=15):
+    """Return when a service does its work; else say which one does not, with the end of its log."""
+    process.wait_until(lambda: serving(lab_id, name) or not running.alive(), seconds)
+    if not serving(lab_id, name):
+        state = "is running but does not serve" if running.alive() else "has ended"
+        raise LabError(f"lab {lab_id}: {name} {state} after {seconds} s\n{services.tail(lab_id, name)}")
+
+
+def _status(lab_id, part, address, port, target, host, context=None):
+    try:
+        connection = http.client.HTTPConnection(host, timeout=_SECONDS_A_REQUEST)
+        connection.sock = netns.connect_in(lab_id, part, address, port, _SECONDS_A_REQUEST)
+        try:
+            if context is not None:
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
+            connection.request("GET", target, headers={"Host": host, "Connection": "close"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException, socket.timeout):
+        return None

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""The daemons of a lab: Squid in podproxy and vm, nginx and dnsmasq in inet."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+
+from . import certificates, identity, netns, process, sites, templates
+
+SQUIDS = ("podproxy", "vm")
+ALL = ("dns", "web", *SQUIDS)
+_PART_OF = {"dns": "inet", "web": "inet", "podproxy": "podproxy", "vm": "vm"}
+# Squid itself waits shutdown_lifetime (1 s in our template) for its clients.
+_GRACE_SECONDS = 3
+_SQUID_TIMEOUTS = {
+    "recommended": "connect_timeout 4 seconds\npeer_connect_timeout 3 seconds",
+    "defaults": "# connect_timeout and peer_connect_timeout: Squid's own defaults",
+}
+SQUID_SETTINGS = tuple(_SQUID_TIMEOUTS)
+
+
+# What a site can be made to answer: one flag file each, because nginx's `return` takes no variable.
+STATUSES = ("403", "404", "429", "500", "502", "503", "504")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A started daemon: how to find it again, and where it complains."""
+
+    pid: int
+    start: int
+    log: str
+
+    def alive(self):
+        return process.alive(self.pid, self.start)
+
+
+def folder(lab_id, name):
+    return identity.directory(lab_id) / name
+
+
+def prepare(lab_id, settings):
+    """Write every configuration file."""
+    for name in ALL:
+        folder(lab_id, name).mkdir(mode=0o755)
+    _prepare_dns(lab_id)
+    _prepare_web(lab_id)
+    for part in SQUIDS:
+        _prepare_squid(lab_id, part, settings["squid"])
+
+
+def status_flag(lab_id, code, name):
+    """The file whose existence makes a site answer with this status."""
+    return folder(lab_id, "web") / f"answer-{code}-{name}"
+
+
+def start(lab_id, name):
+    """Start one daemon; it is not yet ready to serve when this returns."""
+    path = folder(lab_id, name)
+    log = path / "output.log"
+    with open(log, "ab") as output:
+        child = subprocess.Popen(
+            netns.argv_in(lab_id, _PART_OF[name], _argv(lab_id, name)), cwd=path, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=output, start_new_session=True)
+    process.adopt(child)
+    return Running(child.pid, process.start_time(child.pid), str(log))
+
+
+def stop(running):
+    """End one daemon and wait until its ports are closed. Ended already: nothing to do."""
+    process.terminate(running.pid, running.start, _GRACE_SECONDS)
+
+
+def reload(running):
+    """Make Squid read its configuration again."""
+    if running.alive():
+        os.kill(running.pid, signal.SIGHUP)
+
+
+def tail(lab_id, name, lines=8):
+    """The last lines of a daemon's logs, for error messages."""
+    texts = []
+    for path in sorted(folder(lab_id, name).glob("*.log")):
+        last = path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+        texts += [f"  {path.name}: {line}" for line in last]
+    return "\n".join(texts) or "  (its logs are empty)"
+
+
+def _argv(lab_id, name):
+    configuration = str(folder(lab_id, name) / f"{name}.conf")
+    if name == "dns":
+        return ["dnsmasq", "--keep-in-foreground", f"--conf-file={configuration}"]
+    if name == "web":
+        return ["nginx", "-e", str(folder(lab_id, name) / "error.log"), "-c", configuration]
+    # -N: one process without a supervisor, so that its pid is the service.
+    return ["squid", "-N", "-n", identity.squid_service(lab_id, name), "-f", configuration]
+
+
+def _prepare_dns(lab_id):
+    records = "\n".join(f"host-record={site.name},{site.address}" for site in sites.SITES)
+    zones = "\n".join(f"local=/{domain}/" for domain in sites.DOMAINS)
+    text = templates.fill("dnsmasq.conf", address=sites.DNS_ADDRESS, records=records, zones=zones)
+    (folder(lab_id, "dns") / "dns.conf").write_text(text, encoding="ascii")
+
+
+def _prepare_web(lab_id):
+    path = folder(lab_id, "web")
+    servers = "\n".join(_site(lab_id, site) for site in sites.SITES)
+    descriptors = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 20000)
+    text = templates.fill("nginx.conf", path=path, tls=certificates.folder(lab_id), servers=servers,
+                          descriptors=descriptors, connections=descriptors - 100)
+    (path / "web.conf").write_text(text, encoding="ascii")
+
+
+def _site(lab_id, site):
+    # Flag files instead of a reload: they act at once, and connections that are held stay with their worker.
+    flags = ((code, status_flag(lab_id, code, site.name)) for code in STATUSES)
+    tests = "\n".join(f"            if (-f {flag}) {{ return {code}; }}" for code, flag in flags)
+    return templates.fill("nginx-site.conf", name=site.name, address=site.address, faults=tests)
+
+
+def _prepare_squid(lab_id, part, timeouts):
+    path = folder(lab_id, part)
+    parent = f"cache_peer {sites.ADDRESSES['vm']} parent {sites.PROXY_PORT} 0 no-query default\nnever_direct allow all"
+    (path / "fault.conf").touch(mode=0o644)
+    text = templates.fill("squid.conf", path=path, name=part, port=sites.PROXY_PORT, resolver=sites.DNS_ADDRESS,
+                          upstream=parent if part == "podproxy" else "always_direct allow all",
+                          timeouts=_SQUID_TIMEOUTS[timeouts])
+    (path / f"{part}.conf").write_text(text, encoding="ascii")
+    # Squid gives up root for this account before it opens its logs.
+    shutil.chown(path, "proxy", "proxy")
