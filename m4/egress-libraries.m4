@@ -10,13 +10,6 @@ AC_DEFUN([EGRESS_LIBRARY], [
     $2: Debian package $3, Fedora/EL package $4"])
 ])
 
-dnl EGRESS_HEADER(HEADER, DEBIAN-PACKAGE, RPM-PACKAGE)
-AC_DEFUN([EGRESS_HEADER], [
-  AC_CHECK_HEADER([$1], [], [
-    egress_missing="$egress_missing
-    header $1: Debian package $2, Fedora/EL package $3"])
-])
-
 AC_DEFUN([EGRESS_REPORT_MISSING], [
   AS_IF([test -n "$egress_missing"], [
     AC_MSG_ERROR([not found:$egress_missing])])

@@ -68,7 +68,8 @@ int conntrack_totals_new(struct conntrack_totals **totals); /* 0 or -ENOMEM */
 void conntrack_totals_free(struct conntrack_totals *totals);
 
 /* Adds what has come on this CPU since it was last seen, modulo 2^32. A CPU seen
- * for the first time adds all it has counted. */
+ * for the first time adds all it has counted; so does one whose counter seems to
+ * have grown by 2^31 or more, for it has started anew. */
 void conntrack_totals_add(struct conntrack_totals *totals,
                           const struct conntrack_cpu *cpu);
 

@@ -52,7 +52,7 @@ struct flow_remote {
 
 struct flow_summary {
   uint64_t serial;        /* 1, 2, ... in this process */
-  nanoseconds begun;      /* monotonic */
+  nanoseconds begun;      /* monotonic; after every member's before_pass */
   nanoseconds cpu;        /* thread CPU time of the pass */
   bool partial;
   size_t group_count;     /* `all` first, then the groups asked for */

@@ -13,17 +13,38 @@ noinst_HEADERS += \
 	include/egress/option.h \
 	include/egress/sock_diag.h \
 	plugins/core/collectd-config.h \
-	plugins/core/collectd-shim.h
+	plugins/core/collectd-shim.h \
+	plugins/core/flow_groups.h \
+	plugins/core/flow_listeners.h \
+	plugins/core/flow_member.h \
+	plugins/core/flow_networks.h \
+	plugins/core/flow_remotes.h \
+	plugins/core/netlink_answer.h \
+	plugins/core/netlink_channel.h
 
 noinst_LTLIBRARIES += libegress-core.la
 libegress_core_la_CFLAGS = $(AM_CFLAGS) $(LIBMNL_CFLAGS)
 libegress_core_la_LIBADD = $(LIBMNL_LIBS) -lm
 libegress_core_la_SOURCES = \
 	plugins/core/address.c \
+	plugins/core/conntrack_parse.c \
+	plugins/core/conntrack_totals.c \
+	plugins/core/ctnetlink.c \
+	plugins/core/flow_builder.c \
+	plugins/core/flow_groups.c \
+	plugins/core/flow_listeners.c \
+	plugins/core/flow_member.c \
+	plugins/core/flow_networks.c \
+	plugins/core/flow_remotes.c \
+	plugins/core/flow_share.c \
 	plugins/core/metric.c \
 	plugins/core/nat_status.c \
+	plugins/core/netlink_answer.c \
+	plugins/core/netlink_channel.c \
 	plugins/core/option.c \
-	plugins/core/option_error.c
+	plugins/core/option_error.c \
+	plugins/core/sock_diag.c \
+	plugins/core/sock_diag_parse.c
 
 pkglib_LTLIBRARIES += libegress.la
 libegress_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS)
@@ -38,9 +59,14 @@ liboption_tree_la_SOURCES = tests/unit/option_tree.c
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_address \
+	tests/unit/test_conntrack \
+	tests/unit/test_flow_builder \
+	tests/unit/test_flow_share \
 	tests/unit/test_metric \
 	tests/unit/test_nat_status \
-	tests/unit/test_option
+	tests/unit/test_option \
+	tests/unit/test_sock_diag \
+	tests/unit/test_sock_diag_method
 endif
 
 noinst_HEADERS += tests/unit/unit.h tests/unit/option_tree.h
@@ -62,3 +88,34 @@ tests_unit_test_nat_status_LDADD = $(UNIT_LIBS)
 tests_unit_test_option_SOURCES = tests/unit/test_option.c
 tests_unit_test_option_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_option_LDADD = liboption-tree.la $(UNIT_LIBS)
+
+# Tests on recorded datagrams, and on kernels put in by the linker.
+noinst_HEADERS += tests/unit/capture_file.h
+CAPTURES = $(abs_top_srcdir)/tests/fuzz/corpus
+
+tests_unit_test_conntrack_SOURCES = tests/unit/test_conntrack.c
+tests_unit_test_conntrack_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCAPTURE_DIRECTORY='"$(CAPTURES)/ctnetlink"'
+tests_unit_test_conntrack_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_conntrack_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_flow_builder_SOURCES = tests/unit/test_flow_builder.c
+tests_unit_test_flow_builder_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_flow_builder_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_flow_share_SOURCES = tests/unit/test_flow_share.c
+tests_unit_test_flow_share_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_flow_share_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sock_diag_dump_tcp
+tests_unit_test_flow_share_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_sock_diag_SOURCES = tests/unit/test_sock_diag.c
+tests_unit_test_sock_diag_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCAPTURE_DIRECTORY='"$(CAPTURES)/sock_diag"'
+tests_unit_test_sock_diag_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_sock_diag_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_sock_diag_method_SOURCES = tests/unit/test_sock_diag_method.c
+tests_unit_test_sock_diag_method_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_sock_diag_method_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=netlink_channel_exchange
+tests_unit_test_sock_diag_method_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)

@@ -171,7 +171,17 @@ static const struct option_rule *find_rule(const struct option_rule *rules, size
   return NULL;
 }
 
-/* An unknown option may be a mistyped secret: its value is not shown. */
+/* An unknown option may be a mistyped secret: then its value is not shown. */
+static bool may_be_secret(const char *name) {
+  static const char *const parts[] = {"pas", "secret", "token", "auth",
+                                      "cred", "key",    "header", "user"};
+
+  for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+    if (strcasestr(name, parts[i]))
+      return true;
+  return false;
+}
+
 static int fail_unknown(const struct option *option, const struct option_rule *rules,
                         size_t count, struct option_error *error) {
   char allowed[384] = "";
@@ -182,7 +192,8 @@ static int fail_unknown(const struct option *option, const struct option_rule *r
     snprintf(allowed + used, sizeof(allowed) - used, "%s%s", i ? ", " : "",
              rules[i].name);
   }
-  return option_fail_secret(option, error, "unknown option; allowed here: %s", allowed);
+  return (may_be_secret(option->name) ? option_fail_secret : option_fail)(
+      option, error, "unknown option; allowed here: %s", allowed);
 }
 
 int option_walk(const struct option *block, const struct option_rule *rules,

@@ -1,0 +1,25 @@
+# egress_netlink: TCP sockets, accept queues and conntrack.
+
+noinst_HEADERS += \
+	plugins/netlink/netlink_config.h \
+	plugins/netlink/netlink_metrics.h
+
+# What needs no daemon, for the plugin and for the tests.
+noinst_LTLIBRARIES += libegress-netlink.la
+libegress_netlink_la_SOURCES = \
+	plugins/netlink/netlink_config.c \
+	plugins/netlink/netlink_metrics.c
+
+plugin_LTLIBRARIES += egress_netlink.la
+egress_netlink_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS)
+egress_netlink_la_LDFLAGS = $(LINK_PLUGIN)
+egress_netlink_la_LIBADD = libegress-netlink.la libegress.la
+egress_netlink_la_SOURCES = plugins/netlink/egress_netlink.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_netlink_config
+endif
+
+tests_unit_test_netlink_config_SOURCES = tests/unit/test_netlink_config.c
+tests_unit_test_netlink_config_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/plugins/netlink
+tests_unit_test_netlink_config_LDADD = libegress-netlink.la liboption-tree.la $(UNIT_LIBS)

@@ -137,6 +137,13 @@ static void test_errors_show_no_secret(void **state) {
               "Secret, Flag, Real, Integer, Duration, Mode, Block");
 }
 
+static void test_an_unknown_option_is_shown_with_its_value(void **state) {
+  (void)state;
+  check_error("Discover false",
+              "<Plugin \"egress_x\"> Discover false: unknown option; allowed here: Text, "
+              "Secret, Flag, Real, Integer, Duration, Mode, Block");
+}
+
 static void test_control_characters_stay_out_of_errors(void **state) {
   (void)state;
   check_error("Mode \"a\x1b[31m\"", "<Plugin \"egress_x\"> Mode \"a?[31m\": expected "
@@ -197,6 +204,7 @@ int main(void) {
       cmocka_unit_test(test_reads_every_kind),
       cmocka_unit_test(test_errors_say_what_is_wrong_and_allowed),
       cmocka_unit_test(test_errors_show_no_secret),
+      cmocka_unit_test(test_an_unknown_option_is_shown_with_its_value),
       cmocka_unit_test(test_control_characters_stay_out_of_errors),
       cmocka_unit_test(test_a_long_value_is_cut),
       cmocka_unit_test(test_names),

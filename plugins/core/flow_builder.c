@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "egress/flow.h"
+#include "flow_groups.h"
+#include "flow_listeners.h"
+#include "flow_remotes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+
+/* How long the kernel keeps a minisocket: TCP_TIMEWAIT_LEN, include/net/tcp.h. */
+#define TIME_WAIT_MS 60000u
+
+struct flow_builder {
+  struct flow_groups groups;
+  bool (*wants_remote)(const struct sock_diag_record *record, void *data);
+  void *wants_remote_data;
+  uint64_t serial;
+  uint64_t states[FLOW_GROUPS_MAX + 1][TCP_STATE_COUNT];
+  struct flow_listeners listeners;
+  struct flow_remotes remotes;
+};
+
+/* A summary and the memory behind its pointers. */
+struct counted_summary {
+  struct flow_summary summary; /* first: users hold its address */
+  unsigned references;
+  struct flow_listener *listeners;
+  struct flow_remote *remotes;
+  uint64_t states[][TCP_STATE_COUNT];
+};
+
+/* A secret of this process at no cost (getauxval(3)). */
+static uint64_t process_secret(void) {
+  uint64_t secret = 0;
+  unsigned long address = getauxval(AT_RANDOM);
+
+  if (address)
+    memcpy(&secret, (const void *)address, sizeof(secret)); // NOLINT: the kernel's
+  return secret;
+}
+
+int flow_builder_new(const struct flow_spec *spec, struct flow_builder **builder) {
+  struct flow_builder *made = calloc(1, sizeof(*made));
+  int status;
+
+  if (!made)
+    return -ENOMEM;
+  status = flow_groups_init(&made->groups, spec->groups, spec->group_count);
+  if (status < 0) {
+    free(made);
+    return status;
+  }
+  made->wants_remote = spec->wants_remote;
+  made->wants_remote_data = spec->wants_remote_data;
+  flow_remotes_init(&made->remotes, process_secret());
+  *builder = made;
+  return 0;
+}
+
+void flow_builder_free(struct flow_builder *builder) {
+  if (!builder)
+    return;
+  flow_groups_free(&builder->groups);
+  flow_remotes_free(&builder->remotes);
+  free(builder->listeners.row);
+  free(builder);
+}
+
+static void count_state(struct flow_builder *builder,
+                        const struct sock_diag_record *record) {
+  uint64_t mask = flow_groups_match(&builder->groups, record);
+
+  for (; mask != 0; mask &= mask - 1)
+    builder->states[__builtin_ctzll(mask)][record->state]++;
+}
+
+static void count_minisocket(struct flow_remote *remote,
+                             const struct sock_diag_record *record) {
+  uint32_t age =
+      record->expires_ms < TIME_WAIT_MS ? TIME_WAIT_MS - record->expires_ms : 0;
+
+  remote->time_wait++;
+  if (age > remote->time_wait_age_ms)
+    remote->time_wait_age_ms = age;
+}
+
+static void count_remote(struct flow_remote *remote,
+                         const struct sock_diag_record *record) {
+  if (record->minisocket) {
+    count_minisocket(remote, record);
+  } else if (record->state == TCP_STATE_SYN_SENT) {
+    remote->half_open++;
+    if (record->retransmits > 0)
+      remote->stalled++;
+  } else {
+    remote->open++;
+  }
+}
+
+/* SYN_RECEIVED is inbound even if its listener has gone, a closed socket holds
+ * nothing. */
+static bool is_outgoing(const struct flow_builder *builder,
+                        const struct sock_diag_record *record) {
+  return record->remote.port != 0 && record->state != TCP_STATE_SYN_RECEIVED &&
+         record->state != TCP_STATE_CLOSE &&
+         !flow_listeners_have(&builder->listeners, record->local.port);
+}
+
+void flow_builder_add(struct flow_builder *builder,
+                      const struct sock_diag_record *record) {
+  struct flow_remote *remote = NULL;
+
+  count_state(builder, record);
+  if (record->state == TCP_STATE_LISTEN) {
+    flow_listeners_add(&builder->listeners, record);
+    return;
+  }
+  if (builder->wants_remote && is_outgoing(builder, record) &&
+      builder->wants_remote(record, builder->wants_remote_data))
+    remote = flow_remotes_get(&builder->remotes, &record->remote);
+  if (remote)
+    count_remote(remote, record);
+}
+
+static void hand_over(struct flow_builder *builder, struct counted_summary *counted) {
+  size_t groups = builder->groups.count;
+  struct flow_summary *summary = &counted->summary;
+
+  memcpy(counted->states, builder->states, groups * sizeof(*builder->states));
+  summary->group_count = groups;
+  summary->states = counted->states;
+  summary->remotes_omitted = builder->remotes.omitted;
+  counted->listeners =
+      flow_listeners_take(&builder->listeners, &summary->listener_count);
+  counted->remotes = flow_remotes_take(&builder->remotes, &summary->remote_count);
+  summary->listeners = counted->listeners;
+  summary->remotes = counted->remotes;
+}
+
+static void empty(struct flow_builder *builder) {
+  size_t count;
+
+  memset(builder->states, 0, sizeof(builder->states));
+  free(flow_listeners_take(&builder->listeners, &count));
+  free(flow_remotes_take(&builder->remotes, &count));
+}
+
+int flow_builder_finish(struct flow_builder *builder, nanoseconds begun,
+                        bool partial, struct flow_summary **summary) {
+  struct counted_summary *counted =
+      calloc(1, sizeof(*counted) + builder->groups.count * sizeof(*counted->states));
+
+  if (counted) {
+    hand_over(builder, counted);
+    counted->references = 1;
+    counted->summary.serial = ++builder->serial;
+    counted->summary.begun = begun;
+    counted->summary.partial = partial;
+    *summary = &counted->summary;
+  }
+  empty(builder);
+  return counted ? 0 : -ENOMEM;
+}
+
+/* Summaries are const to their users; only the count behind them changes. */
+static struct counted_summary *counted_of(const struct flow_summary *summary) {
+  union {
+    const struct flow_summary *summary;
+    struct counted_summary *counted;
+  } pointer = {.summary = summary};
+
+  return pointer.counted;
+}
+
+const struct flow_summary *flow_summary_retain(const struct flow_summary *summary) {
+  if (summary)
+    __atomic_add_fetch(&counted_of(summary)->references, 1, __ATOMIC_RELAXED);
+  return summary;
+}
+
+void flow_summary_release(const struct flow_summary *summary) {
+  struct counted_summary *counted = counted_of(summary);
+
+  if (!summary || __atomic_sub_fetch(&counted->references, 1, __ATOMIC_ACQ_REL) > 0)
+    return;
+  free(counted->listeners);
+  free(counted->remotes);
+  free(counted);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "flow_member.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define LISTENING (1u << TCP_STATE_LISTEN)
+
+/* The one thing of this library that the process has one of: several plugins
+ * are to make one pass between them. */
+static struct {
+  pthread_mutex_t mutex;
+  struct flow_member *members;
+  struct sock_diag *diag;       /* open while there are members */
+  struct flow_builder *builder; /* NULL after the members have changed */
+  const struct flow_summary *latest;
+  uint64_t serial;
+} share = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static size_t count_groups(void) {
+  size_t groups = 0;
+
+  for (const struct flow_member *member = share.members; member; member = member->next)
+    groups += member->needs.group_count;
+  return groups;
+}
+
+/* A summary made for other members has other groups. */
+static void forget_summary(void) {
+  flow_summary_release(share.latest);
+  share.latest = NULL;
+  flow_builder_free(share.builder);
+  share.builder = NULL;
+}
+
+static int admit(const struct flow_needs *needs) {
+  if (count_groups() + needs->group_count > FLOW_GROUPS_MAX)
+    return -EINVAL;
+  if (needs->wants_remote)
+    for (const struct flow_member *other = share.members; other; other = other->next)
+      if (other->needs.wants_remote)
+        return -EBUSY;
+  return share.diag ? 0 : sock_diag_open(&share.diag);
+}
+
+int flow_share_join(const struct flow_needs *needs, struct flow_member **member) {
+  struct flow_member *joined = NULL;
+  int status = flow_member_new(needs, &joined);
+
+  if (status < 0)
+    return status;
+  pthread_mutex_lock(&share.mutex);
+  status = admit(needs);
+  if (status == 0) {
+    joined->next = share.members;
+    share.members = joined;
+    forget_summary();
+    *member = joined;
+  }
+  pthread_mutex_unlock(&share.mutex);
+  if (status < 0)
+    flow_member_free(joined);
+  return status;
+}
+
+void flow_share_leave(struct flow_member *member) {
+  struct flow_member **link = &share.members;
+
+  if (!member)
+    return;
+  pthread_mutex_lock(&share.mutex);
+  while (*link && *link != member)
+    link = &(*link)->next;
+  if (*link)
+    *link = member->next;
+  forget_summary();
+  if (!share.members) {
+    sock_diag_close(share.diag);
+    share.diag = NULL;
+  }
+  pthread_mutex_unlock(&share.mutex);
+  flow_member_free(member);
+}
+
+/* One builder for the groups of all members. */
+static int make_builder(void) {
+  struct flow_group groups[FLOW_GROUPS_MAX];
+  struct flow_spec spec = {.groups = groups};
+
+  for (struct flow_member *member = share.members; member; member = member->next) {
+    member->first_group = spec.group_count + 1;
+    for (size_t i = 0; i < member->needs.group_count; i++)
+      groups[spec.group_count++] = member->groups[i];
+    if (member->needs.wants_remote) {
+      spec.wants_remote = member->needs.wants_remote;
+      spec.wants_remote_data = member->needs.data;
+    }
+  }
+  return flow_builder_new(&spec, &share.builder);
+}
+
+static void add_record(const struct sock_diag_record *record, void *builder) {
+  flow_builder_add(builder, record);
+}
+
+/* Listening sockets in a request of their own, for the builder must know them
+ * first; it skips the kernel's table of connections and costs next to nothing. */
+static int dump_sockets(bool tcp_info, bool *partial) {
+  const struct sock_diag_request listening = {.states = LISTENING};
+  const struct sock_diag_request others = {.states = TCP_STATES_ALL & ~LISTENING,
+                                           .tcp_info = tcp_info};
+  struct sock_diag_result first, second = {0};
+  int status =
+      sock_diag_dump_tcp(share.diag, &listening, add_record, share.builder, &first);
+
+  if (status == 0)
+    status = sock_diag_dump_tcp(share.diag, &others, add_record, share.builder, &second);
+  *partial = first.partial || second.partial;
+  return status;
+}
+
+/* Tells the members, and whether one of them wants tcp_info. */
+static bool prepare_members(void) {
+  bool tcp_info = false;
+
+  for (const struct flow_member *member = share.members; member; member = member->next) {
+    if (member->needs.before_pass)
+      member->needs.before_pass(member->needs.data);
+    tcp_info = tcp_info || member->needs.tcp_info;
+  }
+  return tcp_info;
+}
+
+static int make_summary(struct flow_summary **summary) {
+  bool tcp_info = prepare_members();
+  nanoseconds begun = clock_now(CLOCK_MONOTONIC);
+  nanoseconds cpu = clock_now(CLOCK_THREAD_CPUTIME_ID);
+  bool partial = false;
+  int status, failure;
+
+  failure = dump_sockets(tcp_info, &partial);
+  status = flow_builder_finish(share.builder, begun, partial, summary);
+  if (status < 0)
+    return status;
+  if (failure < 0) {
+    flow_summary_release(*summary);
+    return failure;
+  }
+  (*summary)->serial = ++share.serial;
+  (*summary)->cpu = clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu;
+  return 0;
+}
+
+static int refresh(void) {
+  struct flow_summary *summary = NULL;
+  int status = share.builder ? 0 : make_builder();
+
+  if (status == 0)
+    status = make_summary(&summary);
+  if (status < 0)
+    return status;
+  flow_summary_release(share.latest);
+  share.latest = summary;
+  return 0;
+}
+
+int flow_share_take(struct flow_member *member, nanoseconds max_age,
+                    const struct flow_summary **summary, size_t *first_group) {
+  int status = 0;
+
+  pthread_mutex_lock(&share.mutex);
+  if (!share.latest || clock_now(CLOCK_MONOTONIC) - share.latest->begun >= max_age)
+    status = refresh();
+  if (status == 0) {
+    *summary = flow_summary_retain(share.latest);
+    if (first_group)
+      *first_group = member->first_group;
+  }
+  pthread_mutex_unlock(&share.mutex);
+  return status;
+}
