@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "nat_config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <strings.h>
+
+/* An instance holds 127 bytes; a gateway's is "NAME:tcp". */
+#define GATEWAY_NAME_MAX (127 - sizeof(":tcp") + 1)
+#define DESTINATION_NAME_MAX 127
+
+/* Google, "Public NAT: minimum and maximum ports per VM": at most 65,536; with
+ * dynamic allocation powers of 2, the least 32. */
+#define PORTS_MAX 65536
+#define DYNAMIC_PORTS_MIN 32
+
+/* Google, "Public NAT timeouts": 30 s is the default. No timeout is longer than a
+ * day, and far from what 32 bits of milliseconds hold. */
+#define TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
+#define TIMEOUT_MAX 86400.0
+
+void nat_config_free(struct nat_config *config) {
+  for (size_t i = 0; i < config->named_count; i++) {
+    free(config->named[i].name);
+    nat_networks_free(&config->named[i].networks);
+  }
+  for (size_t i = 0; i < config->gateway_count; i++) {
+    free(config->gateways[i].name);
+    nat_networks_free(&config->gateways[i].traffic.networks);
+    nat_networks_free(&config->gateways[i].traffic.bypass);
+  }
+  *config = (struct nat_config)NAT_CONFIG_DEFAULTS;
+}
+
+/* --- Networks ------------------------------------------------------------------- */
+
+static int read_networks(const struct option *option, struct nat_networks *networks,
+                         struct option_error *error) {
+  int result = option_require_texts(option, error);
+
+  for (size_t i = 0; i < option->value_count && result == 0; i++) {
+    struct net_prefix prefix;
+
+    if (net_prefix_parse(option->values[i].string, &prefix) < 0)
+      return option_fail(option, error,
+                         "\"%s\" is no network; expected one such as "
+                         "\"192.0.2.0/24\", without bits beyond its length, or an address",
+                         option->values[i].string);
+    result = nat_networks_add(networks, &prefix);
+    if (result == -E2BIG)
+      return option_fail(option, error, "more than %u networks in one list",
+                         NAT_NETWORKS_MAX);
+  }
+  return result;
+}
+
+static int read_gateway_network(const struct option *option, void *gateway,
+                                struct option_error *error) {
+  return read_networks(option,
+                       &((struct nat_gateway_config *)gateway)->traffic.networks, error);
+}
+
+static int read_bypass(const struct option *option, void *gateway,
+                       struct option_error *error) {
+  return read_networks(option, &((struct nat_gateway_config *)gateway)->traffic.bypass,
+                       error);
+}
+
+static int read_named_network(const struct option *option, void *named,
+                              struct option_error *error) {
+  return read_networks(option, &((struct nat_named *)named)->networks, error);
+}
+
+/* --- Blocks ----------------------------------------------------------------------- */
+
+/* The label of <Gateway "name"> and <Destination "name">, as a copy. */
+static int read_label(const struct option *block, size_t limit, char **name,
+                      struct option_error *error) {
+  int result;
+
+  if (block->value_count != 1 || block->values[0].type != OPTION_STRING ||
+      block->values[0].string[0] == '\0')
+    return option_fail(block, error, "expected one name in quotes, as in <%s \"name\">",
+                       block->name);
+  result = option_check_name(block, block->values[0].string, limit, NULL, error);
+  if (result < 0)
+    return result;
+  *name = strdup(block->values[0].string);
+  return *name ? 0 : -ENOMEM;
+}
+
+static bool is_power_of_two(int64_t number) { return (number & (number - 1)) == 0; }
+
+static int check_ports(const struct option *block,
+                       const struct nat_gateway_config *gateway,
+                       struct option_error *error) {
+  int64_t least = gateway->ports_per_vm, most = gateway->max_ports_per_vm;
+
+  if (!gateway->dynamic_ports && most > 0)
+    return option_fail(block, error,
+                       "MaxPortsPerVM %lld has a meaning with DynamicPorts true only; "
+                       "without it PortsPerVM is the limit",
+                       (long long)most);
+  if (!gateway->dynamic_ports)
+    return 0;
+  if ((least > 0 && (!is_power_of_two(least) || least < DYNAMIC_PORTS_MIN)) ||
+      (most > 0 && (!is_power_of_two(most) || most < DYNAMIC_PORTS_MIN)))
+    return option_fail(block, error,
+                       "with DynamicPorts true PortsPerVM and MaxPortsPerVM are powers of "
+                       "2 from %d to %d",
+                       DYNAMIC_PORTS_MIN, PORTS_MAX);
+  if (most > 0 && most < least)
+    return option_fail(block, error, "MaxPortsPerVM %lld is less than PortsPerVM %lld",
+                       (long long)most, (long long)least);
+  return 0;
+}
+
+#define GATEWAY_FIELD(name) offsetof(struct nat_gateway_config, name)
+
+static int read_gateway_options(const struct option *block,
+                                struct nat_gateway_config *gateway,
+                                struct option_error *error) {
+  static const struct option_rule rules[] = {
+      {.name = "PortsPerVM", .kind = OPTION_INTEGER, .offset = GATEWAY_FIELD(ports_per_vm),
+       .minimum = 1, .maximum = PORTS_MAX},
+      {.name = "MaxPortsPerVM", .kind = OPTION_INTEGER,
+       .offset = GATEWAY_FIELD(max_ports_per_vm), .minimum = 1, .maximum = PORTS_MAX},
+      {.name = "DynamicPorts", .kind = OPTION_FLAG,
+       .offset = GATEWAY_FIELD(dynamic_ports)},
+      {.name = "TimeWait", .kind = OPTION_DURATION, .offset = GATEWAY_FIELD(time_wait),
+       .minimum = 1, .maximum = TIMEOUT_MAX},
+      {.name = "EstablishedTimeout", .kind = OPTION_DURATION,
+       .offset = GATEWAY_FIELD(established_timeout), .minimum = 1,
+       .maximum = TIMEOUT_MAX},
+      {.name = "TransitoryTimeout", .kind = OPTION_DURATION,
+       .offset = GATEWAY_FIELD(transitory_timeout), .minimum = 1, .maximum = TIMEOUT_MAX},
+      {.name = "ResetTimeout", .kind = OPTION_DURATION,
+       .offset = GATEWAY_FIELD(reset_timeout), .minimum = 0, .maximum = TIMEOUT_MAX},
+      {.name = "Network", .kind = OPTION_CUSTOM, .read = read_gateway_network,
+       .repeats = true},
+      {.name = "Bypass", .kind = OPTION_CUSTOM, .read = read_bypass, .repeats = true},
+      {.name = "BypassDefaults", .kind = OPTION_FLAG,
+       .offset = GATEWAY_FIELD(traffic.bypass_defaults)},
+  };
+  int result =
+      option_walk(block, rules, sizeof(rules) / sizeof(*rules), gateway, error);
+
+  if (result < 0)
+    return result;
+  if (gateway->reset_timeout < 0)
+    gateway->reset_timeout = gateway->transitory_timeout;
+  return check_ports(block, gateway, error);
+}
+
+static void init_gateway(struct nat_gateway_config *gateway) {
+  *gateway = (struct nat_gateway_config){.transitory_timeout = TRANSITORY_DEFAULT,
+                                         .reset_timeout = -1,
+                                         .traffic = {.bypass_defaults = true}};
+}
+
+static int read_gateway(const struct option *block, void *into,
+                        struct option_error *error) {
+  struct nat_config *config = into;
+  struct nat_gateway_config *gateway = &config->gateways[config->gateway_count];
+  int result;
+
+  if (config->gateway_count == NAT_GATEWAYS_MAX)
+    return option_fail(block, error, "more than %u gateways", NAT_GATEWAYS_MAX);
+  init_gateway(gateway);
+  config->gateway_count++;
+  result = read_label(block, GATEWAY_NAME_MAX, &gateway->name, error);
+  if (result < 0)
+    return result;
+  for (size_t i = 0; i + 1 < config->gateway_count; i++)
+    if (strcmp(config->gateways[i].name, gateway->name) == 0)
+      return option_fail(block, error, "a gateway of this name was given before");
+  return read_gateway_options(block, gateway, error);
+}
+
+static int read_named(const struct option *block, void *into,
+                      struct option_error *error) {
+  static const struct option_rule rules[] = {
+      {.name = "Network", .kind = OPTION_CUSTOM, .read = read_named_network,
+       .repeats = true},
+  };
+  struct nat_config *config = into;
+  struct nat_named *named = &config->named[config->named_count];
+  int result;
+
+  if (config->named_count == NAT_NAMED_MAX)
+    return option_fail(block, error, "more than %u named destinations", NAT_NAMED_MAX);
+  *named = (struct nat_named){0};
+  config->named_count++;
+  result = read_label(block, DESTINATION_NAME_MAX, &named->name, error);
+  for (size_t i = 0; i + 1 < config->named_count && result == 0; i++)
+    if (strcmp(config->named[i].name, named->name) == 0)
+      result = option_fail(block, error, "a destination of this name was given before");
+  if (result == 0)
+    result = option_walk(block, rules, sizeof(rules) / sizeof(*rules), named, error);
+  if (result == 0 && named->networks.count == 0)
+    result = option_fail(block, error, "no Network; expected at least one, such as "
+                                       "Network \"192.0.2.0/24\"");
+  return result;
+}
+
+#define FIELD(name) offsetof(struct nat_config, name)
+
+int nat_config_parse(const struct option *block, void *config,
+                     struct option_error *error) {
+  static const char *const sources[] = {"auto", "sockets", NULL};
+  static const struct option_rule rules[] = {
+      {.name = "Source", .kind = OPTION_CHOICE, .offset = FIELD(source),
+       .choices = sources},
+      {.name = "TopDestinations", .kind = OPTION_INTEGER,
+       .offset = FIELD(top_destinations), .minimum = 0, .maximum = 1000},
+      {.name = "DestinationMinPorts", .kind = OPTION_INTEGER,
+       .offset = FIELD(destination_min_ports), .minimum = 1, .maximum = PORTS_MAX},
+      {.name = "Destination", .kind = OPTION_CUSTOM, .read = read_named, .repeats = true},
+      {.name = "Gateway", .kind = OPTION_CUSTOM, .read = read_gateway, .repeats = true},
+  };
+
+  return option_walk(block, rules, sizeof(rules) / sizeof(*rules), config, error);
+}
+
+int nat_config_complete(struct nat_config *config) {
+  struct nat_gateway_config *gateway = &config->gateways[0];
+
+  if (config->gateway_count > 0)
+    return 0;
+  init_gateway(gateway);
+  gateway->reset_timeout = gateway->transitory_timeout;
+  gateway->name = strdup("nat");
+  if (!gateway->name)
+    return -ENOMEM;
+  config->gateway_count = 1;
+  return 0;
+}
+
+bool nat_config_needs_tcp_info(const struct nat_config *config) {
+  for (size_t i = 0; i < config->gateway_count; i++)
+    if (config->gateways[i].established_timeout > 0)
+      return true;
+  return false;
+}
+
+/* What dynamic allocation has granted for the moment cannot be known from here. */
+uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway) {
+  return gateway->dynamic_ports ? 0 : (uint32_t)gateway->ports_per_vm;
+}
+
+uint32_t nat_gateway_limit(const struct nat_gateway_config *gateway) {
+  return (uint32_t)(gateway->dynamic_ports ? gateway->max_ports_per_vm
+                                           : gateway->ports_per_vm);
+}

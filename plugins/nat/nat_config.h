@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The configuration of egress_nat (pure).
+ */
+#ifndef EGRESS_NAT_CONFIG_H
+#define EGRESS_NAT_CONFIG_H
+
+#include "nat_traffic.h"
+
+#include "egress/clock.h"
+#include "egress/option.h"
+
+#define NAT_GATEWAYS_MAX 16u
+#define NAT_NAMED_MAX 256u
+
+/* <Destination "name">: shown by its name, whatever it holds. */
+struct nat_named {
+  char *name;
+  struct nat_networks networks;
+};
+
+struct nat_gateway_config {
+  char *name;
+  int64_t ports_per_vm;     /* 0: not known */
+  int64_t max_ports_per_vm; /* with dynamic allocation; 0: not known */
+  bool dynamic_ports;
+  nanoseconds time_wait;           /* 0: not known */
+  nanoseconds established_timeout; /* 0: not given, idle connections count */
+  nanoseconds transitory_timeout;
+  nanoseconds reset_timeout;
+  struct nat_traffic traffic;
+};
+
+enum nat_source { NAT_SOURCE_AUTO, NAT_SOURCE_SOCKETS };
+
+struct nat_config {
+  int source; /* enum nat_source */
+  int64_t top_destinations;
+  int64_t destination_min_ports;
+  size_t named_count;
+  struct nat_named named[NAT_NAMED_MAX];
+  size_t gateway_count; /* the first one that takes a destination has it */
+  struct nat_gateway_config gateways[NAT_GATEWAYS_MAX];
+};
+
+#define NAT_CONFIG_DEFAULTS                                                              \
+  {                                                                                      \
+    .source = NAT_SOURCE_AUTO, .top_destinations = 10, .destination_min_ports = 2        \
+  }
+
+/* Leaves the defaults. */
+void nat_config_free(struct nat_config *config);
+
+/* Reads <Plugin egress_nat> into a struct nat_config, which may hold what an
+ * earlier block said. Returns 0, -EINVAL or -ENOMEM with *error filled. */
+int nat_config_parse(const struct option *block, void *config,
+                     struct option_error *error);
+
+/* Without a <Gateway> block there is one named "nat" of which nothing is known.
+ * Returns 0 or -ENOMEM. */
+int nat_config_complete(struct nat_config *config);
+
+/* Whether some gateway lets go of idle connections: that needs tcp_info. */
+bool nat_config_needs_tcp_info(const struct nat_config *config);
+
+/* Ports that the VM has now, and can grow to; 0: not known. */
+uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway);
+uint32_t nat_gateway_limit(const struct nat_gateway_config *gateway);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading edge: what egress_nat wants to know of this machine, beside its sockets'
+ * summary.
+ */
+#ifndef EGRESS_NAT_HOST_H
+#define EGRESS_NAT_HOST_H
+
+#include "nat_engine.h"
+
+/* Gives the engine this machine's own addresses. Returns 0 or -errno. */
+int nat_host_read_addresses(struct nat_engine *engine);
+
+/* Local ports that connect() chooses from (ip_local_port_range, ip(7)); 0: not
+ * known. */
+uint32_t nat_host_ephemeral_ports(void);
+
+/* Gives the engine the listening ports, and the connections that are in TIME_WAIT or
+ * FIN_WAIT2 without a full socket, closed before `until`. One pass over the kernel's
+ * sockets. Returns 0 or -errno. */
+int nat_host_recall(struct nat_engine *engine, const struct nat_config *config,
+                    nanoseconds until);
+
+#endif

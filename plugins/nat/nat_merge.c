@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "nat_merge.h"
+
+#define SIZES 256u /* destinations that hold more are all alike: large */
+
+static uint32_t size_of(const struct nat_destination *destination) {
+  uint64_t size = (uint64_t)destination->open + destination->half_open +
+                  destination->pending + destination->held[NAT_HIGH];
+
+  return size < SIZES ? (uint32_t)size : SIZES - 1;
+}
+
+/* Marks `quota` destinations, the smallest first. */
+static void mark_least(struct nat_table *table, uint32_t quota) {
+  uint32_t counts[SIZES] = {0};
+  uint32_t smaller = 0, size = 0;
+
+  for (uint32_t i = nat_table_next(table, NAT_OTHER); i; i = nat_table_next(table, i))
+    counts[size_of(nat_table_at(table, i))]++;
+  while (size < SIZES - 1 && smaller + counts[size] < quota)
+    smaller += counts[size++];
+  quota -= smaller; /* of those of just this size */
+  for (uint32_t i = nat_table_next(table, NAT_OTHER); i; i = nat_table_next(table, i)) {
+    struct nat_destination *destination = nat_table_at(table, i);
+    uint32_t own = size_of(destination);
+
+    destination->merged = own < size || (own == size && quota > 0);
+    quota -= own == size && quota > 0;
+  }
+}
+
+static void fold_into(struct nat_destination *other,
+                      const struct nat_destination *destination) {
+  for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
+    other->held[bound] += destination->held[bound];
+  other->pending += destination->pending;
+  other->open += destination->open;
+  other->half_open += destination->half_open;
+  other->stalled += destination->stalled;
+}
+
+uint32_t nat_merge_least(struct nat_table *table, struct nat_held *held,
+                         size_t held_count) {
+  uint32_t limit = nat_table_limit(table), count = nat_table_count(table);
+
+  if (count <= limit - limit / 8)
+    return 0;
+  mark_least(table, count - (limit - limit / 4));
+  for (size_t i = 0; i < held_count; i++)
+    nat_held_merge(&held[i], table);
+  for (uint32_t i = nat_table_next(table, NAT_OTHER); i; i = nat_table_next(table, i)) {
+    const struct nat_destination *destination = nat_table_at(table, i);
+
+    if (!destination->merged)
+      continue;
+    fold_into(nat_table_at(table, NAT_OTHER), destination);
+    nat_table_remove(table, i);
+  }
+  return count - nat_table_count(table);
+}

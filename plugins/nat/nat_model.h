@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ports that one gateway holds for this machine (pure, on a given clock).
+ *
+ * A NAT port is in use toward one destination IP:port at a time; toward another
+ * it may be used again. What holds one: every open connection; a closed one until
+ * the gateway's TIME_WAIT has passed; a half-open one. From the machine this can
+ * be seen but in part, hence three figures for each destination: a low bound, the
+ * best estimate, a high bound.
+ *
+ *                                   low          best             high
+ *   open connection                 1            1                1
+ *   closed in order, for            TimeWait     TimeWait         TimeWait
+ *     ... TimeWait not known        30 s         30 s             120 s
+ *   reset or refused, for           0            ResetTimeout     TimeWait
+ *   SYN_SENT                        0            1                1
+ *     ... sent again at the limit   0            0                1
+ *   gave up SYN_SENT, for           0            Transitory       Transitory
+ *     ... at the limit              0            0                Transitory
+ *   lost event, for               0            0                TimeWait
+ *
+ * "At the limit": a SYN that found no free port was dropped and holds nothing;
+ * one that the destination left unanswered holds a port. The machine sees no
+ * difference; so it goes by whether the ports toward that destination were all
+ * held (but for a margin) by what certainly holds them. All figures are capped at
+ * the limit, where it is known: a gateway cannot hold more.
+ *
+ * Where TimeWait is not known the best estimate is the low one: the figure never
+ * claims ports that may be free; the high bound stands beside it.
+ */
+#ifndef EGRESS_NAT_MODEL_H
+#define EGRESS_NAT_MODEL_H
+
+#include "egress/flow.h"
+#include "nat_table.h"
+
+/* Cloud NAT's TIME_WAIT is one of these two, by the age of the gateway (Google:
+ * "Public NAT: TCP TIME_WAIT timeout"). */
+#define NAT_TIME_WAIT_SHORT (30 * NANOSECONDS_PER_SECOND)
+#define NAT_TIME_WAIT_LONG (120 * NANOSECONDS_PER_SECOND)
+
+#define NAT_NEVER INT64_MAX
+
+struct nat_model_settings {
+  nanoseconds time_wait; /* 0: not known */
+  nanoseconds reset;     /* what a reset connection holds */
+  nanoseconds transitory;
+  uint32_t limit;        /* ports toward one destination; 0: not known */
+  nanoseconds covered_since; /* close events are seen from here on; NAT_NEVER: they
+                                are not, and the high bound stays open */
+  uint32_t destinations_max;
+  uint64_t seed;
+};
+
+/* How a connection ended. */
+enum nat_close {
+  NAT_CLOSE_ORDERLY,
+  NAT_CLOSE_RESET,      /* by either end; a refused connect too */
+  NAT_CLOSE_UNANSWERED, /* a connect given up in SYN_SENT */
+};
+#define NAT_CLOSE_KINDS 3
+
+/* One closed connection that was not seen to close. */
+struct nat_past_close {
+  nanoseconds time;
+  struct net_endpoint remote;
+};
+
+/* Maxima over the destinations. */
+struct nat_estimate {
+  uint32_t ports[NAT_BOUNDS]; /* low <= best, best <= high */
+  bool high_known;        /* false: ports[NAT_HIGH] is no bound (at start-up) */
+  uint32_t busiest;       /* index of the destination with the most ports;
+                             NAT_OTHER: none */
+  uint32_t local_ports;   /* local ports in use toward one destination, at most */
+  uint64_t stalled;       /* all SYN_SENT sockets that had to send again */
+  uint64_t merged;        /* destinations merged into NAT_OTHER, or counted there
+                             for want of a place, since the estimate before */
+  nanoseconds elapsed;    /* between the last two summaries; 0: only one yet */
+};
+
+struct nat_model;
+
+/* Returns 0 or -ENOMEM. */
+int nat_model_new(const struct nat_model_settings *settings, struct nat_model **model);
+void nat_model_free(struct nat_model *model);
+
+/* Connections closed before the first call of the others (reorders `closes`). */
+void nat_model_recall(struct nat_model *model, struct nat_past_close *closes,
+                      size_t count);
+
+/* Events, in the order of time. O(1), 8 bytes each; they are counted by the next
+ * estimate whose time is not before theirs. */
+void nat_model_close(struct nat_model *model, nanoseconds time,
+                     const struct net_endpoint *remote, enum nat_close kind);
+/* The port is not known: taken for the one used at this address, if there was but
+ * one; else these closes count as a destination of their own, with port 0, and toward
+ * the high bound of any. */
+void nat_model_close_portless(struct nat_model *model, nanoseconds time,
+                              const struct net_address *remote, enum nat_close kind);
+void nat_model_lost(struct nat_model *model, nanoseconds time, uint32_t count);
+
+/* An estimate as of the moment a summary was begun: begin, then the connections
+ * of the summary that take this gateway, then finish. */
+void nat_model_begin(struct nat_model *model, nanoseconds begun);
+void nat_model_live(struct nat_model *model, const struct flow_remote *remote);
+/* Connections whose destination the summary does not tell. */
+void nat_model_live_omitted(struct nat_model *model, uint64_t sockets);
+void nat_model_finish(struct nat_model *model, struct nat_estimate *estimate);
+
+/* The destinations as of the last estimate; read-only. */
+struct nat_table *nat_model_table(struct nat_model *model);
+
+#endif

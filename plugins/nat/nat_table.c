@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A row of destinations, and an index into it that is probed in line: 80 bytes a
+ * destination. (uthash's handles and buckets would double that, and the row must
+ * not move: ring entries hold its indexes.)
+ */
+#include "nat_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PLACES 4096u /* of addresses remembered; a power of 2 */
+
+/* The endpoint that was used last at an address. */
+struct place {
+  uint32_t index; /* NAT_OTHER: none */
+  bool shared;    /* so were others at that address */
+};
+
+struct nat_table {
+  uint64_t seed;
+  uint32_t limit, count;
+  uint32_t used;       /* row[1] to row[used] have been in use */
+  uint32_t first_free; /* of those not in use now, linked by live_before */
+  uint32_t index_size; /* a power of 2, more than 1.5 times `limit` */
+  uint32_t *index;     /* NAT_OTHER: free */
+  struct place places[PLACES];
+  struct nat_destination row[];
+};
+
+static uint64_t fold(uint64_t one, uint64_t other) {
+  unsigned __int128 product = (unsigned __int128)one * other;
+
+  return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* A multiply-and-fold hash; the constant is the golden ratio's fraction. */
+static uint64_t hash(const struct net_address *address, uint64_t port, uint64_t seed) {
+  uint64_t halves[2];
+
+  memcpy(halves, address->bytes, sizeof(halves));
+  seed = fold(halves[0] ^ seed, UINT64_C(0x9e3779b97f4a7c15) ^ port);
+  return fold(halves[1] ^ seed, UINT64_C(0x9e3779b97f4a7c15) + seed);
+}
+
+static uint32_t slot_of(const struct nat_table *table,
+                        const struct net_endpoint *remote) {
+  return (uint32_t)hash(&remote->address, remote->port, table->seed) &
+         (table->index_size - 1);
+}
+
+int nat_table_new(uint32_t limit, uint64_t seed, struct nat_table **table) {
+  struct nat_table *made = calloc(
+      1, sizeof(*made) + ((size_t)limit + 1) * sizeof(struct nat_destination));
+
+  if (!made)
+    return -ENOMEM;
+  *made = (struct nat_table){.seed = seed, .limit = limit, .index_size = 16};
+  while (made->index_size < limit + limit / 2)
+    made->index_size *= 2;
+  made->index = calloc(made->index_size, sizeof(*made->index));
+  if (!made->index) {
+    free(made);
+    return -ENOMEM;
+  }
+  *table = made;
+  return 0;
+}
+
+void nat_table_free(struct nat_table *table) {
+  if (!table)
+    return;
+  free(table->index);
+  free(table);
+}
+
+uint32_t nat_table_count(const struct nat_table *table) { return table->count; }
+
+uint32_t nat_table_limit(const struct nat_table *table) { return table->limit; }
+
+struct nat_destination *nat_table_at(struct nat_table *table, uint32_t index) {
+  return &table->row[index];
+}
+
+/* Where the endpoint stands in the index, or would stand. */
+static uint32_t find(const struct nat_table *table, const struct net_endpoint *remote) {
+  uint32_t slot = slot_of(table, remote);
+
+  while (table->index[slot] != NAT_OTHER &&
+         !net_endpoint_equal(&table->row[table->index[slot]].remote, remote))
+    slot = (slot + 1) & (table->index_size - 1);
+  return slot;
+}
+
+static struct place *place_of(struct nat_table *table,
+                              const struct net_address *address) {
+  return &table->places[hash(address, 0, table->seed) % PLACES];
+}
+
+static void remember(struct nat_table *table, uint32_t index) {
+  const struct net_address *address = &table->row[index].remote.address;
+  struct place *place = place_of(table, address);
+
+  if (place->index == index)
+    return;
+  place->shared = place->index != NAT_OTHER &&
+                  net_address_equal(&table->row[place->index].remote.address, address);
+  place->index = index;
+}
+
+static uint32_t take_free(struct nat_table *table) {
+  uint32_t index = table->first_free;
+
+  if (index == NAT_OTHER)
+    return ++table->used;
+  table->first_free = table->row[index].live_before;
+  return index;
+}
+
+uint32_t nat_table_get(struct nat_table *table, const struct net_endpoint *remote) {
+  uint32_t slot = find(table, remote);
+  uint32_t index = table->index[slot];
+
+  if (index == NAT_OTHER) {
+    if (table->count == table->limit)
+      return NAT_OTHER;
+    index = take_free(table);
+    table->row[index] = (struct nat_destination){.remote = *remote, .in_table = true};
+    table->index[slot] = index;
+    table->count++;
+  }
+  if (remote->port != 0)
+    remember(table, index);
+  return index;
+}
+
+uint32_t nat_table_by_address(const struct nat_table *table,
+                              const struct net_address *address) {
+  const struct place *place =
+      &table->places[hash(address, 0, table->seed) % PLACES];
+
+  if (place->index == NAT_OTHER || place->shared ||
+      !net_address_equal(&table->row[place->index].remote.address, address))
+    return NAT_OTHER;
+  return place->index;
+}
+
+uint32_t nat_table_next(const struct nat_table *table, uint32_t index) {
+  while (++index <= table->used)
+    if (table->row[index].in_table)
+      return index;
+  return NAT_OTHER;
+}
+
+/* Closes the gap in the index: those behind it whose way led across it move up. */
+static void close_gap(struct nat_table *table, uint32_t gap) {
+  uint32_t mask = table->index_size - 1;
+
+  for (uint32_t slot = (gap + 1) & mask; table->index[slot] != NAT_OTHER;
+       slot = (slot + 1) & mask) {
+    uint32_t home = slot_of(table, &table->row[table->index[slot]].remote);
+
+    if (((slot - home) & mask) >= ((slot - gap) & mask)) {
+      table->index[gap] = table->index[slot];
+      gap = slot;
+    }
+  }
+  table->index[gap] = NAT_OTHER;
+}
+
+void nat_table_remove(struct nat_table *table, uint32_t index) {
+  struct nat_destination *destination = &table->row[index];
+  struct place *place = place_of(table, &destination->remote.address);
+
+  if (place->index == index)
+    *place = (struct place){.index = NAT_OTHER};
+  close_gap(table, find(table, &destination->remote));
+  *destination = (struct nat_destination){.live_before = table->first_free};
+  table->first_free = index;
+  table->count--;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "nat_config.h"
+#include "option_tree.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct nat_config config;
+static struct option_error failure;
+
+/* The block's inside. */
+static int parse(const char *inside) {
+  char text[2048];
+  struct option *tree;
+  int result;
+
+  nat_config_free(&config);
+  snprintf(text, sizeof(text), "<Plugin egress_nat>\n%s\n</Plugin>\n", inside);
+  tree = option_tree_parse(text);
+  assert_non_null(tree);
+  failure.text[0] = '\0';
+  result = nat_config_parse(tree, &config, &failure);
+  option_tree_free(tree);
+  return result;
+}
+
+static void assert_refused(const char *inside, const char *const *words) {
+  assert_int_equal(-EINVAL, parse(inside));
+  assert_null(strchr(failure.text, '\n'));
+  for (size_t i = 0; words[i]; i++)
+    if (!strstr(failure.text, words[i]))
+      fail_msg("\"%s\" is not in: %s", words[i], failure.text);
+}
+
+#define REFUSED(inside, ...)                                                             \
+  assert_refused(inside, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_defaults(void **state) {
+  (void)state;
+  assert_int_equal(0, parse(""));
+  assert_int_equal(0, nat_config_complete(&config));
+  assert_int_equal(NAT_SOURCE_AUTO, config.source);
+  assert_int_equal(10, config.top_destinations);
+  assert_int_equal(1, config.gateway_count);
+  assert_string_equal("nat", config.gateways[0].name);
+  assert_int_equal(0, nat_gateway_limit(&config.gateways[0]));
+  assert_int_equal(0, nat_gateway_allocated(&config.gateways[0]));
+  assert_true(config.gateways[0].time_wait == 0);
+  assert_true(config.gateways[0].reset_timeout == 30 * NANOSECONDS_PER_SECOND);
+  assert_true(config.gateways[0].traffic.bypass_defaults);
+}
+
+static void test_a_whole_block(void **state) {
+  (void)state;
+  assert_int_equal(0, parse("Source \"sockets\"\n"
+                            "TopDestinations 3\n"
+                            "DestinationMinPorts 5\n"
+                            "<Destination \"github\">\n"
+                            "  Network \"140.82.112.0/20\"\n"
+                            "  Network \"192.30.252.0/22\" \"185.199.108.0/22\"\n"
+                            "</Destination>\n"
+                            "<Gateway \"first\">\n"
+                            "  PortsPerVM 64\n"
+                            "  TimeWait 12\n"
+                            "  TransitoryTimeout 20\n"
+                            "  EstablishedTimeout 600\n"
+                            "  Network \"203.0.113.0/24\"\n"
+                            "  Bypass \"203.0.113.7\"\n"
+                            "  BypassDefaults false\n"
+                            "</Gateway>\n"
+                            "<Gateway \"second\">\n"
+                            "  DynamicPorts true\n"
+                            "  PortsPerVM 32\n"
+                            "  MaxPortsPerVM 4096\n"
+                            "  ResetTimeout 0\n"
+                            "</Gateway>\n"));
+  assert_int_equal(NAT_SOURCE_SOCKETS, config.source);
+  assert_int_equal(3, config.top_destinations);
+  assert_int_equal(5, config.destination_min_ports);
+  assert_int_equal(3, config.named[0].networks.count);
+  assert_int_equal(2, config.gateway_count);
+  assert_int_equal(64, nat_gateway_limit(&config.gateways[0]));
+  assert_int_equal(64, nat_gateway_allocated(&config.gateways[0]));
+  assert_true(config.gateways[0].time_wait == 12 * NANOSECONDS_PER_SECOND);
+  assert_true(config.gateways[0].reset_timeout == 20 * NANOSECONDS_PER_SECOND);
+  assert_int_equal(1, config.gateways[0].traffic.bypass.count);
+  assert_false(config.gateways[0].traffic.bypass_defaults);
+  assert_int_equal(4096, nat_gateway_limit(&config.gateways[1]));
+  assert_int_equal(0, nat_gateway_allocated(&config.gateways[1]));
+  assert_true(config.gateways[1].reset_timeout == 0);
+}
+
+static void test_errors_name_what_is_wrong(void **state) {
+  (void)state;
+  REFUSED("Source \"conntrack\"", "<Plugin \"egress_nat\">", "Source", "\"conntrack\"",
+          "\"auto\" or \"sockets\"");
+  REFUSED("TopDestinations 1001", "TopDestinations", "1001", "0 to 1000");
+  REFUSED("DestinationMinPorts 0", "DestinationMinPorts", "1 to 65536");
+  REFUSED("Discover true", "Discover", "unknown option", "Gateway");
+  REFUSED("<Gateway \"nat\">\nDiscover true\n</Gateway>", "<Gateway \"nat\">", "Discover",
+          "PortsPerVM");
+  REFUSED("<Gateway \"nat\">\nPortsPerVM 64.5\n</Gateway>", "PortsPerVM", "64.5",
+          "1 to 65536");
+  REFUSED("<Gateway \"nat\">\nTimeWait 0\n</Gateway>", "TimeWait", "from 1 to");
+  REFUSED("<Gateway \"nat\">\nNetwork \"10.0.0.1/8\"\n</Gateway>", "Network",
+          "10.0.0.1/8", "192.0.2.0/24");
+  REFUSED("<Gateway \"nat\">\nBypass \"example.org\"\n</Gateway>", "Bypass",
+          "example.org");
+  REFUSED("<Gateway \"a:b\">\n</Gateway>", "a:b", "':'");
+  REFUSED("<Gateway>\n</Gateway>", "Gateway", "expected one name");
+  REFUSED("<Gateway \"nat\">\n</Gateway>\n<Gateway \"nat\">\n</Gateway>", "nat",
+          "given before");
+  REFUSED("<Destination \"x\">\n</Destination>", "Destination \"x\"", "no Network");
+  REFUSED("<Destination \"x\">\nNetwork 5\n</Destination>", "Network", "5", "strings");
+}
+
+static void test_ports_must_agree(void **state) {
+  (void)state;
+  REFUSED("<Gateway \"nat\">\nPortsPerVM 64\nMaxPortsPerVM 128\n</Gateway>",
+          "MaxPortsPerVM 128", "DynamicPorts");
+  REFUSED("<Gateway \"nat\">\nDynamicPorts true\nMaxPortsPerVM 100\n</Gateway>",
+          "powers of 2");
+  REFUSED("<Gateway \"nat\">\nDynamicPorts true\nPortsPerVM 16\n</Gateway>", "32");
+  REFUSED("<Gateway \"nat\">\nDynamicPorts true\nPortsPerVM 128\nMaxPortsPerVM 64\n"
+          "</Gateway>",
+          "64", "less than", "128");
+  assert_int_equal(0, parse("<Gateway \"nat\">\nDynamicPorts true\n</Gateway>"));
+  assert_int_equal(0, nat_gateway_limit(&config.gateways[0]));
+}
+
+static void test_names_fit_into_an_instance(void **state) {
+  char text[400], name[130];
+
+  (void)state;
+  memset(name, 'x', sizeof(name));
+  name[123] = '\0';
+  snprintf(text, sizeof(text), "<Gateway \"%s\">\n</Gateway>", name);
+  assert_int_equal(0, parse(text));
+  name[123] = 'x';
+  name[124] = '\0';
+  snprintf(text, sizeof(text), "<Gateway \"%s\">\n</Gateway>", name);
+  REFUSED(text, "124", "123");
+}
+
+static void test_blocks_are_bounded(void **state) {
+  char text[2000] = "";
+
+  (void)state;
+  for (size_t i = 0, used = 0; i <= NAT_GATEWAYS_MAX; i++, used = strlen(text))
+    snprintf(text + used, sizeof(text) - used, "<Gateway \"g%zu\">\n</Gateway>\n", i);
+  REFUSED(text, "g16", "more than 16");
+}
+
+static int free_config(void **state) {
+  (void)state;
+  nat_config_free(&config);
+  return 0;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_defaults),
+      cmocka_unit_test(test_a_whole_block),
+      cmocka_unit_test(test_errors_name_what_is_wrong),
+      cmocka_unit_test(test_ports_must_agree),
+      cmocka_unit_test(test_names_fit_into_an_instance),
+      cmocka_unit_test(test_blocks_are_bounded),
+  };
+
+  return cmocka_run_group_tests_name("nat_config", tests, NULL, free_config);
+}
