@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one place for what differs between versions of libcurl (7.61 and up).
+ */
+#ifndef EGRESS_CURL_COMPAT_H
+#define EGRESS_CURL_COMPAT_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+/* Return from a function of type CURLcode if libcurl complains. `easy` is the
+ * handle in the function at hand. */
+#define CURL_TRY(call)                                                                   \
+  do {                                                                                   \
+    CURLcode code_ = (call);                                                             \
+    if (code_ != CURLE_OK)                                                               \
+      return code_;                                                                      \
+  } while (0)
+#define CURL_SET(option, value) CURL_TRY(curl_easy_setopt(easy, option, value))
+
+/* 7.87: a transfer that ends while its name is still being resolved leaves the
+ * resolver's thread behind, instead of waiting for it: without it a dead DNS
+ * server holds up every other probe, and the shutdown. The thread frees what it
+ * holds when it is done. */
+#if LIBCURL_VERSION_NUM >= 0x075700
+#define CURL_CAN_LEAVE_RESOLVER true
+static inline CURLcode curl_leave_resolver(CURL *easy) {
+  return curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+}
+#else
+#define CURL_CAN_LEAVE_RESOLVER false
+static inline CURLcode curl_leave_resolver(CURL *easy) {
+  (void)easy;
+  return CURLE_OK;
+}
+#endif
+
+/* 7.85: protocols by name; by bits before, and deprecated since. */
+static inline CURLcode curl_allow_http_only(CURL *easy) {
+#if LIBCURL_VERSION_NUM >= 0x075500
+  return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+  return curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
+                          (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
+/* 7.64: HTTP/0.9, that is any nonsense, is no answer; the default since 7.66. */
+static inline CURLcode curl_refuse_http09(CURL *easy) {
+#if LIBCURL_VERSION_NUM >= 0x074000
+  return curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+#else
+  (void)easy;
+  return CURLE_OK;
+#endif
+}
+
+enum curl_socks_answer { CURL_SOCKS_NONE, CURL_SOCKS_FAILED, CURL_SOCKS_DENIED };
+
+/* 7.73: a code of its own for SOCKS, with the details. */
+static inline enum curl_socks_answer curl_socks_answer(CURL *easy, CURLcode code) {
+#if LIBCURL_VERSION_NUM >= 0x074900
+  long detail = CURLPX_OK;
+
+  if (code != CURLE_PROXY)
+    return CURL_SOCKS_NONE;
+  curl_easy_getinfo(easy, CURLINFO_PROXY_ERROR, &detail);
+  return detail == CURLPX_REPLY_NOT_ALLOWED || detail == CURLPX_USER_REJECTED ||
+                 detail == CURLPX_NO_AUTH
+             ? CURL_SOCKS_DENIED
+             : CURL_SOCKS_FAILED;
+#else
+  (void)easy;
+  (void)code;
+  return CURL_SOCKS_NONE;
+#endif
+}
+
+#endif

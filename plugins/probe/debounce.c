@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#include "debounce.h"
+
+bool debounce_add(struct debounce *debounce, int location, unsigned rounds_needed) {
+  if (location == debounce->settled) {
+    debounce->agreed = 0;
+    debounce->candidate = location;
+    return false;
+  }
+  debounce->agreed = location == debounce->candidate ? debounce->agreed + 1 : 1;
+  debounce->candidate = location;
+  if (debounce->agreed < rounds_needed)
+    return false;
+  debounce->settled = location;
+  debounce->agreed = 0;
+  return true;
+}
+
+bool debounce_pending(const struct debounce *debounce) { return debounce->agreed > 0; }

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * egress_probe: which hop of a chain of proxies is broken, and how long each
+ * step takes. The daemon's side: configuration in, values and notifications out.
+ */
+#include "egress/daemon.h"
+
+#include "egress/clock.h"
+
+#include "engine.h"
+#include "probe_metrics.h"
+
+#include <curl/curl.h>
+
+#define PLUGIN "egress_probe"
+
+/* Cloud NAT's default TCP TIME_WAIT timeout
+ * (cloud.google.com/nat/docs/tune-nat-configuration). */
+#define NAT_TIME_WAIT (120 * NANOSECONDS_PER_SECOND)
+
+/* A report that is older than so many intervals says nothing of now. */
+#define REPORT_INTERVALS_MAX 3
+
+/* What the read callback remembers of a chain. */
+struct chain_view {
+  struct chain_report report;
+  unsigned change_seen; /* serial */
+  struct trouble no_round;
+  struct trouble no_secret[PROBE_CHAIN_HOPS_MAX];
+};
+
+static struct probe_config config;
+static bool configured;
+static struct board *board;
+static struct engine *engine;
+static struct chain_view *views; /* by chain */
+
+/* --- Configuration ---------------------------------------------------------------- */
+
+static int parse(const struct option *block, void *into, struct option_error *error) {
+  int result = probe_config_parse(block, into, error);
+
+  return result < 0
+             ? result
+             : probe_config_settle(into, (nanoseconds)CDTIME_T_TO_NS(plugin_get_interval()),
+                                   error);
+}
+
+static int probe_config_block(oconfig_item_t *block) {
+  if (!configured)
+    probe_config_init(&config);
+  configured = true;
+  return daemon_configure(block, parse, &config);
+}
+
+/* --- Reading ----------------------------------------------------------------------- */
+
+static void emit_gauge(void *data, enum probe_metric metric, const char *plugin_instance,
+                       const char *type_instance, double value) {
+  (void)data;
+  metric_gauge(&probe_metric_table, metric, plugin_instance, type_instance, value);
+}
+
+static void emit_derive(void *data, enum probe_metric metric, const char *plugin_instance,
+                        const char *type_instance, int64_t value) {
+  (void)data;
+  metric_derive(&probe_metric_table, metric, plugin_instance, type_instance, value);
+}
+
+static void tell_change(const struct probe_chain *chain, struct chain_view *view) {
+  const struct verdict_change *change = &view->report.change;
+  int severity = !change->raised   ? NOTIF_OKAY
+                 : change->partial ? NOTIF_WARNING
+                                   : NOTIF_FAILURE;
+
+  if (change->serial == view->change_seen)
+    return;
+  view->change_seen = change->serial;
+  plugin_log(change->raised ? LOG_WARNING : LOG_NOTICE, PLUGIN ": %s", change->sentence);
+  daemon_notify(severity, PLUGIN, chain->name, "fault", NULL, change->sentence);
+}
+
+static void tell_secret(const struct probe_hop *hop, int error, struct trouble *trouble) {
+  if (error != 0)
+    trouble_begin(trouble,
+                  PLUGIN ": hop \"%s\" is not probed: PasswordFile \"%s\": %s; it is "
+                         "tried again each round",
+                  hop->name, hop->password_file,
+                  error == EINVAL ? "expected a regular file whose first line is the "
+                                    "password"
+                                  : strerror(error));
+  else
+    trouble_end(trouble, PLUGIN ": hop \"%s\": PasswordFile \"%s\" can be read again",
+                hop->name, hop->password_file ? hop->password_file : "");
+}
+
+static void tell_troubles(const struct probe_chain *chain, struct chain_view *view) {
+  for (size_t i = 0; i < chain->hop_count; i++)
+    tell_secret(&config.hops[chain->hops[i]], view->report.hop_errors[i],
+                &view->no_secret[i]);
+  if (view->report.round_error != 0)
+    trouble_begin(&view->no_round, PLUGIN ": chain \"%s\" was not probed: %s",
+                  chain->name, strerror(view->report.round_error));
+  else
+    trouble_end(&view->no_round, PLUGIN ": chain \"%s\" is probed again", chain->name);
+}
+
+static void read_chain(size_t index, nanoseconds now) {
+  static const struct probe_sink sink = {.gauge = emit_gauge, .derive = emit_derive};
+  const struct probe_chain *chain = &config.chains[index];
+  struct chain_view *view = &views[index];
+  bool fresh;
+
+  board_take(board, index, &view->report);
+  fresh = view->report.finished > 0 &&
+          now - view->report.finished <= REPORT_INTERVALS_MAX * chain->interval;
+  probe_metrics_emit(&config, index, &view->report, fresh, time(NULL), &sink);
+  tell_troubles(chain, view);
+  tell_change(chain, view);
+}
+
+/* What fails is in the values: an error from here would suspend the plugin. */
+static int probe_read(void) {
+  nanoseconds now = clock_now(CLOCK_MONOTONIC);
+
+  for (size_t i = 0; engine && i < config.chain_count; i++)
+    read_chain(i, now);
+  return 0;
+}
+
+/* --- Start and end ------------------------------------------------------------------- */
+
+static void tell_cost(void) {
+  struct probe_port_cost cost = probe_config_port_cost(&config, NAT_TIME_WAIT);
+  char endpoint[272];
+
+  if (cost.url)
+    INFO(PLUGIN ": this configuration holds about %.0f NAT ports toward %s",
+         ceil(cost.ports), probe_url_endpoint(cost.url, endpoint, sizeof(endpoint)));
+  for (size_t i = 0; i < config.chain_count; i++)
+    if (probe_chain_count_targets(&config.chains[i], false) < 2 &&
+        probe_chain_count_targets(&config.chains[i], true) == 0)
+      WARNING(PLUGIN ": chain \"%s\" has one <Target> and no <Control>: a fault of the "
+                     "target cannot be told from one on the way to it; add one of either",
+              config.chains[i].name);
+}
+
+static int probe_shutdown(void) {
+  engine_stop(engine);
+  engine = NULL;
+  for (size_t i = 0; views && i < config.chain_count; i++)
+    chain_report_clear(&views[i].report);
+  free(views);
+  views = NULL;
+  board_free(board);
+  board = NULL;
+  if (configured)
+    probe_config_clear(&config);
+  configured = false;
+  return 0;
+}
+
+static int start(void) {
+  int result = board_new(&config, &board);
+
+  views = calloc(config.chain_count, sizeof(views[0]));
+  if (!views)
+    return -ENOMEM;
+  for (size_t i = 0; i < config.chain_count && result == 0; i++)
+    result = chain_report_init(&views[i].report, &config.chains[i]);
+  if (result == 0 && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    result = -ENOMEM;
+  return result < 0 ? result : engine_start(&config, board, &engine);
+}
+
+/* collectd has forked by now: threads and sockets may be made. */
+static int probe_init(void) {
+  int result;
+
+  if (engine)
+    return 0;
+  if (config.chain_count == 0) {
+    WARNING(PLUGIN ": nothing to do: the <Plugin> block has no <Chain>");
+    return 0;
+  }
+  result = start();
+  if (result < 0) {
+    ERROR(PLUGIN ": cannot start the prober: %s; nothing is probed", strerror(-result));
+    return 0;
+  }
+  tell_cost();
+  return 0;
+}
+
+__attribute__((visibility("default"))) void module_register(void) {
+  if (daemon_register_types(&probe_metric_table) != 0)
+    return;
+  plugin_register_complex_config(PLUGIN, probe_config_block);
+  plugin_register_init(PLUGIN, probe_init);
+  plugin_register_read(PLUGIN, probe_read);
+  plugin_register_shutdown(PLUGIN, probe_shutdown);
+}

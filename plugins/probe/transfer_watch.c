@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libcurl's callbacks: what happened, and when.
+ */
+#include "transfer.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static nanoseconds now(void) { return clock_now(CLOCK_MONOTONIC); }
+
+/* --- Sockets ----------------------------------------------------------------- */
+
+static void note_socket(struct transfer *transfer, int descriptor,
+                        const struct curl_sockaddr *address) {
+  struct transfer_socket *socket;
+
+  if (transfer->socket_count == TRANSFER_SOCKETS_MAX) {
+    memmove(&transfer->sockets[0], &transfer->sockets[1],
+            sizeof(transfer->sockets) - sizeof(transfer->sockets[0]));
+    transfer->socket_count--;
+  }
+  socket = &transfer->sockets[transfer->socket_count++];
+  *socket = (struct transfer_socket){.descriptor = descriptor};
+  net_endpoint_from_sockaddr(&address->addr, address->addrlen, &socket->remote);
+}
+
+static curl_socket_t on_socket(void *data, curlsocktype purpose,
+                               struct curl_sockaddr *address) {
+  struct transfer *transfer = data;
+  int descriptor;
+
+  (void)purpose;
+  phases_on_socket(&transfer->phases, now());
+  descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                      address->protocol);
+  if (descriptor < 0) {
+    transfer->attempt.no_socket = errno != EAFNOSUPPORT;
+    transfer->attempt.system_error = errno;
+    return CURL_SOCKET_BAD;
+  }
+  note_socket(transfer, descriptor, address);
+  return descriptor;
+}
+
+/* A descriptor may be closed by now, and be another connection's: it counts only
+ * if it leads where this one was meant to lead. */
+static bool read_rtt(const struct transfer_socket *entry, nanoseconds *rtt) {
+  struct sockaddr_storage peer;
+  socklen_t peer_size = sizeof(peer);
+  struct tcp_info info = {0};
+  socklen_t info_size = sizeof(info);
+  struct net_endpoint remote;
+
+  if (getpeername(entry->descriptor, (struct sockaddr *)&peer, &peer_size) < 0 ||
+      !net_endpoint_from_sockaddr((struct sockaddr *)&peer, peer_size, &remote) ||
+      !net_endpoint_equal(&remote, &entry->remote) ||
+      getsockopt(entry->descriptor, IPPROTO_TCP, TCP_INFO, &info, &info_size) < 0 ||
+      info.tcpi_rtt == 0)
+    return false;
+  *rtt = (nanoseconds)info.tcpi_rtt * NANOSECONDS_PER_MICROSECOND;
+  return true;
+}
+
+/* Of the first connection: a redirect's is another path. */
+void transfer_sample_rtt(struct transfer *transfer) {
+  for (size_t i = 0; i < transfer->socket_count && transfer->redirects == 0; i++)
+    if (read_rtt(&transfer->sockets[i], &transfer->rtt))
+      return;
+}
+
+/* connect(2) on a datagram socket looks the route up and sends nothing. */
+bool transfer_has_route(const struct transfer *transfer) {
+  const struct transfer_socket *last;
+  struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+  struct sockaddr_in address4 = {.sin_family = AF_INET};
+  bool is_ipv4, found;
+  int descriptor;
+
+  if (transfer->socket_count == 0)
+    return true;
+  last = &transfer->sockets[transfer->socket_count - 1];
+  is_ipv4 = net_address_is_ipv4(&last->remote.address);
+  memcpy(&address.sin6_addr, last->remote.address.bytes, sizeof(address.sin6_addr));
+  memcpy(&address4.sin_addr, last->remote.address.bytes + 12, sizeof(address4.sin_addr));
+  address.sin6_port = address4.sin_port = htons(last->remote.port);
+  descriptor = socket(is_ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0)
+    return true;
+  found = connect(descriptor,
+                  is_ipv4 ? (struct sockaddr *)&address4 : (struct sockaddr *)&address,
+                  is_ipv4 ? sizeof(address4) : sizeof(address)) == 0 ||
+          (errno != ENETUNREACH && errno != EHOSTUNREACH);
+  close(descriptor);
+  return found;
+}
+
+/* --- TLS ----------------------------------------------------------------------- */
+
+static time_t expiry_of(const X509 *certificate) {
+  struct tm end = {0};
+
+  return certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1
+             ? timegm(&end)
+             : 0;
+}
+
+/* Called for every certificate, good or bad: so its end is known in either case,
+ * without a second handshake. The verdict is OpenSSL's own. */
+static int on_certificate(X509_STORE_CTX *store, void *data) {
+  struct transfer *transfer = data;
+  bool of_proxy = phases_current(&transfer->phases) == PHASE_PROXY_TLS;
+
+  *(of_proxy ? &transfer->proxy_expiry : &transfer->target_expiry) =
+      expiry_of(X509_STORE_CTX_get0_cert(store));
+  return X509_verify_cert(store);
+}
+
+static CURLcode on_tls(CURL *easy, void *context, void *data) {
+  struct transfer *transfer = data;
+
+  (void)easy;
+  phases_on_tls(&transfer->phases, now());
+  SSL_CTX_set_cert_verify_callback(context, on_certificate, transfer);
+  return CURLE_OK;
+}
+
+/* With another TLS library the context would be something else. */
+static bool is_openssl(void) {
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+
+  return info->ssl_version && strncmp(info->ssl_version, "OpenSSL/", 8) == 0;
+}
+
+/* --- Requests and answers ---------------------------------------------------------- */
+
+static int on_debug(CURL *easy, curl_infotype type, char *text, size_t size, void *data) {
+  static const char connect_method[] = "CONNECT ";
+  struct transfer *transfer = data;
+
+  (void)easy;
+  if (type != CURLINFO_HEADER_OUT)
+    return 0;
+  phases_on_request(&transfer->phases,
+                    size >= strlen(connect_method) &&
+                        memcmp(text, connect_method, strlen(connect_method)) == 0,
+                    now());
+  transfer_sample_rtt(transfer);
+  return 0;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *data) {
+  struct transfer *transfer = data;
+  size_t length = size * count;
+  int status = status_line_parse(line, length);
+
+  if (status != 0) {
+    transfer->answer = (struct proxy_answer){0};
+    transfer->status = status;
+    phases_on_answer(&transfer->phases, status, now());
+    transfer_sample_rtt(transfer);
+  } else {
+    proxy_answer_add(&transfer->answer, line, length);
+  }
+  return length;
+}
+
+/* Keeps what ExpectBody will be searched in, and stops the transfer at MaxBody. */
+static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
+  struct transfer *transfer = data;
+  size_t length = size * count;
+  size_t room = (size_t)transfer->target->max_body - transfer->body_length;
+  size_t kept = length < room ? length : room;
+
+  if (transfer->target->expectation.body_text && kept > 0) {
+    char *longer = realloc(transfer->body, transfer->body_length + kept);
+
+    if (!longer)
+      return 0;
+    transfer->body = longer;
+    memcpy(longer + transfer->body_length, bytes, kept);
+  }
+  transfer->body_length += kept;
+  transfer->body_cut = kept < length;
+  return transfer->body_cut ? 0 : length;
+}
+
+/* DEBUGFUNCTION is called only if VERBOSE is set. */
+CURLcode transfer_watch(struct transfer *transfer) {
+  CURL *easy = transfer->easy;
+
+  CURL_SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
+  CURL_SET(CURLOPT_OPENSOCKETDATA, transfer);
+  CURL_SET(CURLOPT_DEBUGFUNCTION, on_debug);
+  CURL_SET(CURLOPT_DEBUGDATA, transfer);
+  CURL_SET(CURLOPT_VERBOSE, 1L);
+  CURL_SET(CURLOPT_HEADERFUNCTION, on_header);
+  CURL_SET(CURLOPT_HEADERDATA, transfer);
+  CURL_SET(CURLOPT_WRITEFUNCTION, on_body);
+  CURL_SET(CURLOPT_WRITEDATA, transfer);
+  if (is_openssl()) {
+    CURL_SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
+    CURL_SET(CURLOPT_SSL_CTX_DATA, transfer);
+  }
+  return CURLE_OK;
+}
