@@ -27,14 +27,18 @@ _REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 CLOSES = ("client", "server", "reset")
 
 
-async def hold(address, port, count, seconds):
-    """Open `count` connections at once, keep them for `seconds`."""
+async def hold(address, port, count, seconds, rate):
+    """Open `count` connections, `rate` a second if that is given; all are closed after `seconds`."""
     end = time.monotonic() + seconds
     sockets = [_new_socket() for _ in range(count)]
-    attempts = [asyncio.ensure_future(_connect(sock, address, port)) for sock in sockets]
-    done, waiting = await asyncio.wait(attempts, timeout=seconds)
-    connected = sum(1 for attempt in done if attempt.exception() is None)
+    attempts = []
+    for sock in sockets:
+        attempts.append(asyncio.ensure_future(_connect(sock, address, port)))
+        if rate:
+            await asyncio.sleep(1 / rate)
     await asyncio.sleep(max(0.0, end - time.monotonic()))
+    done, waiting = await asyncio.wait(attempts, timeout=0)
+    connected = sum(1 for attempt in done if attempt.exception() is None)
     for attempt in waiting:
         attempt.cancel()
     await asyncio.gather(*attempts, return_exceptions=True)

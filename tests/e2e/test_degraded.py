@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What is missing is said once, and the rest goes on."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SECONDS = 30
+
+
+
+def wait_for_intervals(collectd, number):
+    """Until the daemon's newest egress value is `number` intervals later than now."""
+    stamps = set()
+
+    def advanced(metrics):
+        stamps.update(line.rsplit(" ", 1)[1] for line in metrics.text.splitlines()
+                      if line.startswith("collectd_egress_"))
+        return len(stamps) > number
+    return collectd.wait_for(advanced, SECONDS, f"{number} further intervals")
+
+
+def lines_with(collectd, *words):
+    return [line for line in collectd.log().splitlines() if all(word in line for word in words)]
+
+
+def test_without_net_admin(lab, start_collectd):
+    """sock_diag's dump needs no capability; conntrack and the close events do."""
+    collectd = start_collectd(lab, "vm", interval=1, sanitized=False,
+                              wrapper=["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
+    metrics = wait_for_intervals(collectd, 12)
+    assert metrics.find("collectd_egress_netlink_tcp_connections", egress_netlink="all")
+    assert not metrics.find("collectd_egress_netlink_conntrack")
+    assert metrics.find("collectd_egress_nat_ports_used")
+    assert metrics.find("collectd_egress_probe_up")
+    for plugin in ("egress_netlink", "egress_nat"):
+        assert len(lines_with(collectd, plugin, "CAP_NET_ADMIN")) == 1, collectd.log()
+
+
+@pytest.fixture(name="refuse_netlink", scope="session")
+def refuse_netlink_fixture(tmp_path_factory):
+    """The path of the preloaded library."""
+    library = tmp_path_factory.mktemp("preload") / "refuse_netlink.so"
+    source = Path(__file__).with_name("refuse_netlink.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return str(library)
+
+
+def test_without_conntrack(lab, start_collectd, refuse_netlink):
+    netfilter = 12  # NETLINK_NETFILTER
+    collectd = start_collectd(lab, "vm", interval=1, sanitized=False,
+                              environment={"LD_PRELOAD": refuse_netlink, "REFUSE_NETLINK": str(netfilter)})
+    metrics = wait_for_intervals(collectd, 12)
+    assert metrics.find("collectd_egress_netlink_tcp_connections", egress_netlink="all")
+    assert not metrics.find("collectd_egress_netlink_conntrack")
+    assert len(lines_with(collectd, "egress_netlink", "conntrack")) == 1, collectd.log()
+
+
+def test_without_sock_diag(lab, start_collectd, refuse_netlink):
+    sock_diag = 4  # NETLINK_SOCK_DIAG
+    collectd = start_collectd(lab, "vm", interval=1, sanitized=False,
+                              environment={"LD_PRELOAD": refuse_netlink, "REFUSE_NETLINK": str(sock_diag)})
+    metrics = wait_for_intervals(collectd, 8)
+    assert not metrics.find("collectd_egress_netlink_tcp_connections")
+    assert not metrics.find("collectd_egress_nat_ports_used")
+    assert metrics.find("collectd_egress_probe_up")
+    for plugin in ("egress_netlink", "egress_nat"):
+        assert len(lines_with(collectd, plugin, "sock_diag")) == 1, collectd.log()
+
+
+def test_a_proxy_that_hangs_holds_nothing_up(lab, start_collectd):
+    collectd = start_collectd(lab, "vm", interval=1)
+    collectd.wait_for(lambda metrics: metrics.find("collectd_egress_probe_up"), SECONDS, "a probe")
+    lab.break_("vm", "pause")
+    try:
+        collectd.wait_for(lambda metrics: metrics.value("collectd_egress_probe_up", egress_probe="vm:api") == 0, SECONDS,
+                          "a failed probe")
+        wait_for_intervals(collectd, 10)
+        assert not lines_with(collectd, "suspended")
+    finally:
+        lab.mend()
+    assert collectd.stop(seconds=10) == 0
+
+
+def test_a_secret_that_is_missing_is_said_once_and_tried_again(lab, start_collectd):
+    secret = lab.directory / "egress.secret"
+    status = lab.status()
+    body = f"""
+LoadPlugin egress_probe
+<Plugin egress_probe>
+  <Hop "gce-proxy">
+    URL "{status["proxies"]["vm"]}"
+    User "probe"
+    PasswordFile "{secret}"
+  </Hop>
+  <Chain "vm">
+    Hops "gce-proxy"
+    <Target "api">
+      URL "https://api.example.com/"
+      CACert "{lab.ca}"
+    </Target>
+    <Target "git">
+      URL "https://git.example.net/"
+      CACert "{lab.ca}"
+    </Target>
+  </Chain>
+</Plugin>
+"""
+    collectd = start_collectd(lab, "vm", interval=1, body=body)
+    collectd.wait_for(lambda _: lines_with(collectd, str(secret)), SECONDS, "a line about the secret")
+    secret.write_text("hunter2\n", encoding="utf-8")
+    collectd.wait_for(lambda metrics: metrics.value("collectd_egress_probe_up", egress_probe="vm:api") == 1, SECONDS,
+                      "a probe with the secret")
+    assert len(lines_with(collectd, str(secret))) <= 2  # when it was missed, and when it was found
+    assert "hunter2" not in collectd.log()

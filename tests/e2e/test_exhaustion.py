@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""egress_nat against the NAT's own set, from rest to exhaustion and back."""
+
+import pytest
+
+SECONDS = 40
+DESTINATION = "198.51.100.10:443"
+
+
+def ports_used(metrics):
+    return metrics.value("collectd_egress_nat_ports_used", egress_nat="nat:tcp")
+
+
+def held(lab):
+    return lab.truth()[DESTINATION]["held"]
+
+
+def follows(lab):
+    """A condition: the estimate is within 2 ports of the set's elements."""
+    def agrees(metrics):
+        used = ports_used(metrics)
+        return used is not None and abs(used - max(entry["held"] for entry in lab.truth().values())) <= 2
+    return agrees
+
+
+@pytest.fixture(name="vm")
+def vm_fixture(lab, start_collectd):
+    collectd = start_collectd(lab, "vm", interval=2)
+    collectd.wait_for(lambda metrics: ports_used(metrics) is not None, SECONDS, "ports_used")
+    return collectd
+
+
+def test_ports_used_follows_held_and_closed_connections(lab, vm):
+    load = lab.load("vm", "short", *DESTINATION.split(":"), "--count", 42, "--rate", 3, "--close", "client")
+    hold = lab.load("vm", "hold", *DESTINATION.split(":"), "--count", 10, "--seconds", 30)
+    try:
+        vm.wait_for(lambda metrics: held(lab) > 30 and follows(lab)(metrics), SECONDS,
+                    "an estimate within 2 ports of the NAT's set")
+        metrics = vm.metrics()
+        sockets = metrics.by_label("collectd_egress_netlink_tcp_connections", "type", egress_netlink="internet")
+        print(f"NAT {held(lab)}, estimate {ports_used(metrics)}, open sockets {sockets['ESTABLISHED']}")
+    finally:
+        load.terminate()
+        hold.terminate()
+
+
+def test_exhaustion_is_seen_named_and_over_when_it_is_over(lab, vm):
+    dropped = lab.truth()[DESTINATION]["dropped"]
+    hold = lab.load("vm", "hold", *DESTINATION.split(":"), "--count", 80, "--seconds", 40)
+
+    def exhausted(metrics):
+        return (follows(lab)(metrics) and ports_used(metrics) >= 62
+                and (metrics.value("collectd_egress_nat_stalled_connects", egress_nat="nat:tcp") or 0) >= 1)
+
+    try:
+        metrics = vm.wait_for(exhausted, SECONDS, "exhaustion")
+        assert metrics.value("collectd_egress_nat_percent", egress_nat="nat:tcp", type="limit") >= 96
+        assert metrics.value("collectd_egress_nat_ports_allocated", egress_nat="nat:tcp") == 64
+        busiest = metrics.by_label("collectd_egress_nat_destination_ports", "type", egress_nat="nat:tcp")
+        assert max(busiest, key=busiest.get) == DESTINATION
+        assert lab.truth()[DESTINATION]["dropped"] > dropped
+        vm.wait_for(lambda found: found.value("collectd_egress_probe_fault", egress_probe="vm", type="egress") == 1,
+                    SECONDS, "the verdict `egress`")
+    finally:
+        hold.terminate()
+        hold.wait()
+    vm.wait_for(lambda metrics: ports_used(metrics) < 32 and follows(lab)(metrics)
+                and metrics.value("collectd_egress_probe_fault", egress_probe="vm", type="egress") == 0,
+                SECONDS + lab.settings["time_wait"], "the end of the exhaustion")
