@@ -1,0 +1,3 @@
+# What a receiver of our values needs that does not load the plugins.
+
+dist_pkgdata_DATA = etc/collectd/types.db
