@@ -3,9 +3,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -364,7 +366,12 @@ class TestCommandLine:
         assert len(done.stderr.splitlines()) == 1
 
     def test_without_root_one_line_says_so(self):
-        done = cli("up", user=65534, group=65534, extra_groups=[])
+        # A copy that another user can read, wherever the checkout lies.
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            copy = shutil.copytree(LAB, Path(folder) / "lab")
+            done = subprocess.run([copy / "lab", "up"], user=65534, group=65534, extra_groups=[], cwd="/",
+                                  capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 77 and done.stdout == ""
         assert len(done.stderr.splitlines()) == 1 and "root" in done.stderr
 
