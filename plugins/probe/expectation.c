@@ -93,7 +93,7 @@ bool expectation_status_met(const struct expectation *expectation, int status) {
   return expectation->range_count == 0;
 }
 
-/* REG_STARTEND: the body has no final NUL, and may hold some. */
+/* REG_STARTEND: the body may hold NULs. */
 bool expectation_body_met(const struct expectation *expectation, const char *body,
                           size_t length) {
   regmatch_t match = {.rm_so = 0, .rm_eo = (regoff_t)length};

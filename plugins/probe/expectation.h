@@ -37,6 +37,7 @@ int expectation_set_body(struct expectation *expectation, const char *text,
 void expectation_clear(struct expectation *expectation);
 
 bool expectation_status_met(const struct expectation *expectation, int status);
+/* A NUL must follow the `length` bytes of the body; NULL is an empty one. */
 bool expectation_body_met(const struct expectation *expectation, const char *body,
                           size_t length);
 
