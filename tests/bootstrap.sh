@@ -8,7 +8,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Alternatives stand between bars: the names differ between Debian 12 and 13.
 build_packages=(gcc make autoconf automake libtool pkg-config collectd-dev
-  libcurl4-openssl-dev libssl-dev libmnl-dev libyajl-dev xz-utils)
+  libcurl4-openssl-dev libssl-dev libpcre2-dev libmnl-dev libyajl-dev xz-utils)
 lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 squid
   nginx-light dnsmasq-base nftables conntrack iproute2 openssl curl python3 util-linux)
 check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest valgrind strace

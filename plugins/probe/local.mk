@@ -24,8 +24,9 @@ noinst_HEADERS += \
 
 # All but the daemon's edge: for the plugin and for the tests.
 noinst_LTLIBRARIES += libegress-probe.la
-libegress_probe_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(OPENSSL_CFLAGS)
-libegress_probe_la_LIBADD = $(LIBCURL_LIBS) $(OPENSSL_LIBS)
+libegress_probe_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(OPENSSL_CFLAGS) \
+	$(PCRE2_CFLAGS)
+libegress_probe_la_LIBADD = $(LIBCURL_LIBS) $(OPENSSL_LIBS) $(PCRE2_LIBS)
 libegress_probe_la_SOURCES = \
 	plugins/probe/chain_run.c \
 	plugins/probe/debounce.c \
