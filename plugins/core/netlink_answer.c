@@ -64,7 +64,7 @@ int netlink_answer_feed(struct netlink_answer *answer, const void *datagram,
       if (status != NETLINK_ANSWER_MORE)
         return status;
     }
-    message = mnl_nlmsg_next(message, &left);
+    message = NLMSG_NEXT(message, left);
   }
   if (left > 0)
     answer->malformed++;
