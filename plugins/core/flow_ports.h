@@ -15,7 +15,8 @@ struct flow_port_list {
   size_t count; /* 0: the group takes any port */
 };
 
-/* A port that is named; port 0 is nobody's and marks a free place. */
+/* A port that is named; port 0 marks a free place, whose mask is that of every port
+ * that is not named. */
 struct flow_named_port {
   uint64_t mask;
   uint16_t port;
@@ -27,7 +28,6 @@ struct flow_named_port {
 struct flow_ports {
   struct flow_named_port *places; /* NULL: no group names a port */
   unsigned shift;                 /* 2^(17 - shift) places, half of them free */
-  uint64_t unnamed;               /* the mask of every other port */
 };
 
 /* At most 64 lists; bit N of a mask: lists[N] takes the port. Copies what it
@@ -47,12 +47,7 @@ static inline size_t flow_ports_find(const struct flow_ports *ports, uint16_t po
 }
 
 static inline uint64_t flow_ports_match(const struct flow_ports *ports, uint16_t port) {
-  const struct flow_named_port *found;
-
-  if (!ports->places)
-    return UINT64_MAX;
-  found = &ports->places[flow_ports_find(ports, port)];
-  return found->port == port ? found->mask : ports->unnamed;
+  return ports->places ? ports->places[flow_ports_find(ports, port)].mask : UINT64_MAX;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Attributes of a netlink message, inline (pure). libmnl's are calls into another
- * library, five for each attribute, and a pass has a million of them.
+ * Payload and attributes of a netlink message, inline (pure). libmnl's are calls into
+ * another library, five for each attribute, and a pass has a million of them.
  */
 #ifndef EGRESS_NETLINK_ATTRIBUTE_H
 #define EGRESS_NETLINK_ATTRIBUTE_H
@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
+static inline const void *netlink_payload(const struct nlmsghdr *message) {
+  return (const char *)message + NLMSG_HDRLEN;
+}
+
 /* What is left of a row of attributes. */
 struct netlink_attributes {
   const struct nlattr *at;
@@ -21,11 +25,10 @@ struct netlink_attributes {
 /* Those of a message after its own header of `header` bytes, which it must have. */
 static inline struct netlink_attributes
 netlink_attributes_of(const struct nlmsghdr *message, size_t header) {
-  const char *first = (const char *)message + NLMSG_SPACE(header);
-  const void *aligned = first;
+  const void *first = (const char *)message + NLMSG_SPACE(header);
 
   return (struct netlink_attributes){
-      aligned, (int)message->nlmsg_len - (int)NLMSG_SPACE(header)};
+      first, (int)message->nlmsg_len - (int)NLMSG_SPACE(header)};
 }
 
 /* The current attribute; NULL where there is none, or it is cut. */
@@ -39,11 +42,10 @@ netlink_attribute(const struct netlink_attributes *row) {
 
 /* Goes on to the one after the current attribute, which is not NULL. */
 static inline void netlink_attribute_next(struct netlink_attributes *row) {
-  const char *next = (const char *)row->at + NLA_ALIGN(row->at->nla_len);
-  const void *aligned = next;
+  const void *next = (const char *)row->at + NLA_ALIGN(row->at->nla_len);
 
   row->left -= (int)NLA_ALIGN(row->at->nla_len);
-  row->at = aligned;
+  row->at = next;
 }
 
 static inline unsigned netlink_attribute_type(const struct nlattr *attribute) {

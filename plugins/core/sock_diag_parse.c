@@ -71,7 +71,7 @@ static int parse_attributes(const struct nlmsghdr *message,
 
 int sock_diag_parse_socket(const struct nlmsghdr *message,
                            struct sock_diag_record *record) {
-  const struct inet_diag_msg *socket = NLMSG_DATA(message);
+  const struct inet_diag_msg *socket = netlink_payload(message);
 
   record->info = NULL;
   record->info_size = 0;

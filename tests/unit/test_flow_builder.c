@@ -455,7 +455,7 @@ static bool naive_match(const struct flow_group *group,
 
 static struct sock_diag_record random_record(void) {
   struct sock_diag_record record = {
-      .local = {random_address(), (uint16_t)(rand() % 8 + 1)},
+      .local = {random_address(), (uint16_t)(rand() % 8)},
       .remote = {random_address(), (uint16_t)(rand() % 8)},
       .state = (uint8_t)(rand() % (TCP_STATE_COUNT - 1) + 1)};
 
