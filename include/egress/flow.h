@@ -50,19 +50,51 @@ struct flow_remote {
   uint32_t time_wait_age_ms; /* age of the oldest minisocket, by its timer */
 };
 
+/* Smoothed round-trip times over established sockets; each is the time that this
+ * share of them does not exceed, within 1.6 % (log_histogram.h). */
+struct flow_rtt {
+  uint64_t sockets; /* that have one; 0: no times */
+  nanoseconds p50, p95, p99;
+};
+
 struct flow_summary {
   uint64_t serial;        /* 1, 2, ... in this process */
   nanoseconds begun;      /* monotonic; after every member's before_pass */
   nanoseconds cpu;        /* thread CPU time of the pass */
   bool partial;
+  int fallback;           /* 0: from sock_diag, else the -errno for which /proc was
+                           * read: accept limits and round-trip times are not there */
   size_t group_count;     /* `all` first, then the groups asked for */
   const uint64_t (*states)[TCP_STATE_COUNT]; /* [group][state] */
+  const uint64_t *retransmitting; /* [group]: see sock_diag_is_retransmitting() */
+  const struct flow_rtt *rtt; /* [group]; NULL unless asked for */
   size_t listener_count;
   const struct flow_listener *listeners; /* by port */
   size_t remote_count;
   const struct flow_remote *remotes; /* no order */
   uint64_t remotes_omitted; /* sockets whose endpoint found no place */
 };
+
+struct flow_udp_group {
+  uint64_t sockets;
+  uint64_t receive_queue; /* bytes that wait to be read, as the kernel accounts them */
+};
+
+/* UDP sockets, in a pass of their own: only those who want them pay for it. */
+struct flow_udp_summary {
+  uint64_t serial; /* these five as in struct flow_summary */
+  nanoseconds begun;
+  nanoseconds cpu;
+  bool partial;
+  int fallback;
+  size_t group_count; /* `all` first, then the groups asked for */
+  const struct flow_udp_group *groups;
+};
+
+/* Counted, as the others below. */
+const struct flow_udp_summary *
+flow_udp_summary_retain(const struct flow_udp_summary *summary);
+void flow_udp_summary_release(const struct flow_udp_summary *summary);
 
 /* --- The making of a summary (pure) ------------------------------------- */
 
@@ -75,6 +107,7 @@ struct flow_spec {
   size_t group_count;
   bool (*wants_remote)(const struct sock_diag_record *record, void *data);
   void *wants_remote_data;
+  bool rtt; /* find the round-trip times; they need records with tcp_info */
 };
 
 /* Returns 0, -EINVAL (too many groups) or -ENOMEM. */
@@ -102,6 +135,7 @@ struct flow_needs {
   const struct flow_group *groups; /* copied */
   size_t group_count;
   bool tcp_info;
+  bool rtt; /* needs tcp_info too */
   /* As in flow_spec; one plugin of the process may ask for remotes. */
   bool (*wants_remote)(const struct sock_diag_record *record, void *data);
   /* Called with the share's mutex held, just before the kernel is asked, on
@@ -113,8 +147,8 @@ struct flow_needs {
 /* A plugin's seat at the shared pass. */
 struct flow_member;
 
-/* Returns 0; -EINVAL, -EBUSY (remotes were asked for before), -ENOMEM, or the
- * errno of opening the netlink socket, negative. */
+/* Returns 0; -EINVAL (too many groups), -EBUSY (remotes were asked for before) or
+ * -ENOMEM. */
 int flow_share_join(const struct flow_needs *needs, struct flow_member **member);
 void flow_share_leave(struct flow_member *member);
 
@@ -123,6 +157,10 @@ void flow_share_leave(struct flow_member *member);
  * member's own groups start in `states`. Returns 0 or -errno. */
 int flow_share_take(struct flow_member *member, nanoseconds max_age,
                     const struct flow_summary **summary, size_t *first_group);
+
+/* The same for UDP sockets; the age is that of the last pass over them. */
+int flow_share_take_udp(struct flow_member *member, nanoseconds max_age,
+                        const struct flow_udp_summary **summary, size_t *first_group);
 
 #pragma GCC visibility pop
 #endif

@@ -55,7 +55,8 @@ void sock_diag_close(struct sock_diag *diag) {
 
 static int take_message(const struct nlmsghdr *message, void *data) {
   struct pass *pass = data;
-  int status = sock_diag_parse(message, &pass->record);
+  int status = pass->request->tcp_info ? sock_diag_parse(message, &pass->record)
+                                       : sock_diag_parse_socket(message, &pass->record);
 
   if (status < 0)
     return status;
@@ -91,7 +92,8 @@ static int dump_legacy(struct sock_diag *diag, struct pass *pass) {
   return exchange(diag, message, pass);
 }
 
-static int dump_family(struct sock_diag *diag, struct pass *pass, uint8_t family) {
+static int dump_family(struct sock_diag *diag, struct pass *pass, uint8_t family,
+                       uint8_t protocol) {
   _Alignas(struct nlmsghdr) char buffer[MNL_NLMSG_HDRLEN +
                                         MNL_ALIGN(sizeof(struct inet_diag_req_v2))];
   struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
@@ -100,25 +102,25 @@ static int dump_family(struct sock_diag *diag, struct pass *pass, uint8_t family
   message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
   message->nlmsg_flags = NLM_F_DUMP;
   body->sdiag_family = family;
-  body->sdiag_protocol = IPPROTO_TCP;
+  body->sdiag_protocol = protocol;
   body->idiag_states = pass->request->states;
   body->idiag_ext = pass->request->tcp_info ? INFO_EXTENSION : 0;
   return exchange(diag, message, pass);
 }
 
 /* A kernel without IPv6 refuses its family: that is no loss. */
-static int dump_by_family(struct sock_diag *diag, struct pass *pass) {
-  int status = dump_family(diag, pass, AF_INET);
+static int dump_by_family(struct sock_diag *diag, struct pass *pass, uint8_t protocol) {
+  int status = dump_family(diag, pass, AF_INET, protocol);
 
   if (status < 0)
     return status;
-  status = dump_family(diag, pass, AF_INET6);
+  status = dump_family(diag, pass, AF_INET6, protocol);
   return status == -ENOENT || status == -EAFNOSUPPORT ? 0 : status;
 }
 
 /* The legacy request may be refused for good (not known to this kernel), or fail
  * for the moment: only an answer decides the method. */
-static int dump(struct sock_diag *diag, struct pass *pass) {
+static int dump_tcp(struct sock_diag *diag, struct pass *pass) {
   int status = 0;
 
   if (diag->method != METHOD_BY_FAMILY) {
@@ -128,21 +130,33 @@ static int dump(struct sock_diag *diag, struct pass *pass) {
     if (diag->method == METHOD_LEGACY || pass->result->sockets > 0)
       return status;
   }
-  status = dump_by_family(diag, pass);
+  status = dump_by_family(diag, pass, IPPROTO_TCP);
   if (status == 0)
     diag->method = METHOD_BY_FAMILY;
   return status;
+}
+
+/* What came before a failure is delivered, as a part. */
+static int settle(const struct pass *pass, int status) {
+  if (status < 0)
+    pass->result->partial = true;
+  return pass->result->sockets > 0 ? 0 : status;
 }
 
 int sock_diag_dump_tcp(struct sock_diag *diag, const struct sock_diag_request *request,
                        sock_diag_callback *callback, void *data,
                        struct sock_diag_result *result) {
   struct pass pass = {request, callback, data, result, .record = {.state = 0}};
-  int status;
 
   *result = (struct sock_diag_result){0};
-  status = dump(diag, &pass);
-  if (status < 0)
-    result->partial = true;
-  return result->sockets > 0 ? 0 : status;
+  return settle(&pass, dump_tcp(diag, &pass));
+}
+
+int sock_diag_dump_udp(struct sock_diag *diag, const struct sock_diag_request *request,
+                       sock_diag_callback *callback, void *data,
+                       struct sock_diag_result *result) {
+  struct pass pass = {request, callback, data, result, .record = {.state = 0}};
+
+  *result = (struct sock_diag_result){0};
+  return settle(&pass, dump_by_family(diag, &pass, IPPROTO_UDP));
 }

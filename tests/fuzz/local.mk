@@ -10,7 +10,9 @@ EXTRA_DIST += tests/fuzz/corpus
 # Others append their targets to this list.
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_sock_diag \
-	tests/fuzz/fuzz_ctnetlink
+	tests/fuzz/fuzz_ctnetlink \
+	tests/fuzz/fuzz_proc_sockets \
+	tests/fuzz/fuzz_proc_stat
 
 if FUZZERS
 EXTRA_DIST += tests/fuzz/replay.c
@@ -37,6 +39,42 @@ tests_fuzz_fuzz_ctnetlink_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPO
 tests_fuzz_fuzz_ctnetlink_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_ctnetlink_LDFLAGS = $(LINK_FUZZ)
 tests_fuzz_fuzz_ctnetlink_LDADD = libegress-core.la
+
+tests_fuzz_fuzz_proc_sockets_SOURCES = tests/fuzz/fuzz_proc_sockets.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_proc_sockets_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPORA)/proc_sockets"'
+tests_fuzz_fuzz_proc_sockets_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_proc_sockets_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_proc_sockets_LDADD = libegress-core.la
+
+tests_fuzz_fuzz_proc_stat_SOURCES = tests/fuzz/fuzz_proc_stat.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_proc_stat_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPORA)/proc_stat"'
+tests_fuzz_fuzz_proc_stat_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_proc_stat_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_proc_stat_LDADD = libegress-core.la
+
+# `make fuzz` runs every target of the list for FUZZ_SECONDS each, from its corpus,
+# and keeps what it finds in the build directory: nothing is written into the tree.
+# The corpus of fuzz_NAME is corpus/NAME. A finding ends it, and names its input.
+FUZZ_SECONDS = 20
+fuzz: $(FUZZ_TARGETS)
+if FUZZERS
+	@for target in $(FUZZ_TARGETS); do \
+	  name=$${target##*/fuzz_}; found=fuzz-found/$$name; \
+	  rm -rf $$found && mkdir -p $$found || exit 1; \
+	  test -d $(FUZZ_CORPORA)/$$name || { echo "$$target has no corpus: $(FUZZ_CORPORA)/$$name is missing" >&2; exit 1; }; \
+	  ./$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+	    -artifact_prefix=fuzz-found/$$name- $$found $(FUZZ_CORPORA)/$$name \
+	    >fuzz-found/$$name.log 2>&1 || { tail -n 60 fuzz-found/$$name.log >&2; exit 1; }; \
+	  echo "$$name: $$(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' fuzz-found/$$name.log) inputs"; \
+	done
+else
+	@echo "this build has no fuzzer: configure it with CC=clang --enable-fuzzers --enable-sanitizers" >&2; exit 1
+endif
+
+clean-local:
+	rm -rf fuzz-found
+
+.PHONY: fuzz
 
 # Records a kernel's answers, for new seeds; built on demand.
 EXTRA_PROGRAMS += tests/fuzz/capture

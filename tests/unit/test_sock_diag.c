@@ -122,6 +122,49 @@ static void test_listeners(void **state) {
   assert_int_equal(seen.states[TCP_STATE_ESTABLISHED], 0);
 }
 
+struct udp_seen {
+  unsigned connected, unconnected;
+  uint64_t receive_queue;
+};
+
+static int take_udp_message(const struct nlmsghdr *message, void *data) {
+  struct udp_seen *seen = data;
+  struct sock_diag_record record;
+  int status = sock_diag_parse_socket(message, &record);
+
+  if (status < 0)
+    return status;
+  assert_true(record.state == TCP_STATE_ESTABLISHED || record.state == TCP_STATE_CLOSE);
+  seen->connected += record.state == TCP_STATE_ESTABLISHED;
+  seen->unconnected += record.state == TCP_STATE_CLOSE;
+  seen->receive_queue += record.receive_queue;
+  return 0;
+}
+
+static void test_udp_dumps(void **state) {
+  static const char *const names[] = {"udp-ipv4-0", "udp-ipv6-0"};
+  struct udp_seen seen = {0};
+
+  (void)state;
+  for (size_t i = 0; i < 2; i++) {
+    size_t size;
+    void *datagram = capture_read(names[i], &size);
+    const struct nlmsghdr *first = datagram;
+    struct netlink_answer answer = {.sequence = first->nlmsg_seq,
+                                    .port = first->nlmsg_pid,
+                                    .callback = take_udp_message,
+                                    .data = &seen};
+
+    assert_int_equal(netlink_answer_feed(&answer, datagram, size), NETLINK_ANSWER_MORE);
+    assert_int_equal(answer.messages, 3);
+    free(datagram);
+  }
+  /* What ss said at the same time. */
+  assert_int_equal(seen.connected, 3);
+  assert_int_equal(seen.unconnected, 3);
+  assert_int_equal(seen.receive_queue, 832 + 1664 + 1280);
+}
+
 /* A cut datagram gives the whole messages before the cut, and says so. */
 static void test_cut_at_every_byte(void **state) {
   static const char *const names[] = {"tcp-legacy-0", "tcp-info-1"};
@@ -252,6 +295,34 @@ static bool is_minisocket(uint8_t tcp_state, uint8_t timer) {
 
   assert_int_equal(sock_diag_parse(&message.header, &record), 0);
   return record.minisocket;
+}
+
+/* An older kernel's tcp_info is shorter, a newer one's longer; what is missing is 0. */
+static void test_tcp_info_of_other_kernels(void **state) {
+  static const size_t sizes[] = {0, 4, 72, 104, sizeof(struct tcp_info),
+                                 sizeof(struct tcp_info) + 40};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+    _Alignas(struct nlmsghdr) char buffer[1024] = {0};
+    struct message *message = (struct message *)(void *)buffer;
+    char info[512];
+    struct sock_diag_record record;
+
+    memset(info, 0x11, sizeof(info));
+    *message = make_message(AF_INET, TCP_STATE_ESTABLISHED, 0);
+    mnl_attr_put(&message->header, INET_DIAG_INFO, sizes[i], info);
+    assert_int_equal(sock_diag_parse(&message->header, &record), 0);
+    assert_non_null(record.info);
+    assert_int_equal(record.info_size, sizes[i] < sizeof(struct tcp_info)
+                                           ? sizes[i]
+                                           : sizeof(struct tcp_info));
+    assert_int_equal(record.info->tcpi_rtt, sizes[i] >= 72 ? 0x11111111 : 0);
+    assert_int_equal(record.info->tcpi_min_rtt,
+                     sizes[i] >= sizeof(struct tcp_info) ? 0x11111111 : 0);
+    assert_int_equal(sock_diag_parse_socket(&message->header, &record), 0);
+    assert_null(record.info);
+  }
 }
 
 static void test_minisockets(void **state) {
@@ -427,11 +498,13 @@ int main(void) {
       cmocka_unit_test(test_dumps_by_family),
       cmocka_unit_test(test_dump_with_info),
       cmocka_unit_test(test_listeners),
+      cmocka_unit_test(test_udp_dumps),
       cmocka_unit_test(test_cut_at_every_byte),
       cmocka_unit_test(test_short_messages),
       cmocka_unit_test(test_inconsistent_messages),
       cmocka_unit_test(test_fields),
       cmocka_unit_test(test_minisockets),
+      cmocka_unit_test(test_tcp_info_of_other_kernels),
       cmocka_unit_test(test_ends),
       cmocka_unit_test(test_marks_of_loss),
       cmocka_unit_test(test_foreign_messages),
