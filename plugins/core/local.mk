@@ -14,6 +14,7 @@ noinst_HEADERS += \
 	include/egress/sock_diag.h \
 	plugins/core/collectd-config.h \
 	plugins/core/collectd-shim.h \
+	plugins/core/curl_compat.h \
 	plugins/core/flow_groups.h \
 	plugins/core/flow_listeners.h \
 	plugins/core/flow_member.h \
