@@ -87,6 +87,7 @@ check_PROGRAMS += \
 	tests/unit/test_nat_config \
 	tests/unit/test_nat_engine \
 	tests/unit/test_nat_model \
+	tests/unit/test_nat_retime \
 	tests/unit/test_nat_top \
 	tests/unit/test_nat_traffic
 endif
@@ -137,3 +138,7 @@ tests_unit_test_gcp_parts_LDADD = $(NAT_UNIT_LIBS)
 tests_unit_test_discovery_thread_SOURCES = tests/unit/test_discovery_thread.c
 tests_unit_test_discovery_thread_CFLAGS = $(NAT_UNIT_CFLAGS) $(LIBCURL_CFLAGS)
 tests_unit_test_discovery_thread_LDADD = $(NAT_UNIT_LIBS) $(LIBCURL_LIBS)
+
+tests_unit_test_nat_retime_SOURCES = tests/unit/test_nat_retime.c
+tests_unit_test_nat_retime_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_retime_LDADD = $(NAT_UNIT_LIBS)
