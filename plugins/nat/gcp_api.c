@@ -82,6 +82,9 @@ static struct gcp_call metadata_call(const struct gcp_api *api, size_t body_max)
                            .body_max = body_max};
 }
 
+/* What names, numbers and addresses are made of. */
+#define NAME_BYTES "abcdefghijklmnopqrstuvwxyz0123456789-.:"
+
 struct leaf {
   char text[LEAF_MAX + 1];
   size_t length;
@@ -139,7 +142,7 @@ static int read_leaf(struct gcp_api *api, const char *path, struct leaf *leaf,
 static int set_text(char *to, size_t size, const char *text) {
   size_t length = strlen(text);
 
-  if (length == 0 || length >= size)
+  if (length == 0 || length >= size || text[strspn(text, NAME_BYTES)] != '\0')
     return -EINVAL;
   memcpy(to, text, length + 1);
   return 0;
@@ -191,8 +194,8 @@ int gcp_api_read_vm(struct gcp_api *api, struct gcp_vm *vm, struct gcp_trouble *
       continue;
     }
     if (status == 0 && leaves[i].set(vm, leaf.text) < 0) {
-      gcp_trouble_set(trouble, "the metadata server's %s is \"%.64s\": that is none",
-                      leaves[i].path, leaf.text);
+      gcp_trouble_set(trouble, "the metadata server answers \"%.64s\" for %s: that is none",
+                      leaf.text, leaves[i].path);
       status = -EIO;
     }
     if (status < 0)

@@ -27,7 +27,6 @@ struct transfer {
   bool google; /* the answer said so */
   size_t received;
   enum gcp_http_outcome refused; /* why a body was; GCP_HTTP_ANSWERED: it was not */
-  char curl_error[CURL_ERROR_SIZE];
 };
 
 int gcp_http_new(struct gcp_http **http) {
@@ -155,7 +154,6 @@ static CURLcode set_options(struct transfer *transfer) {
   CURL_SET(CURLOPT_URL, request->url);
   CURL_SET(CURLOPT_HTTPHEADER, transfer->headers);
   CURL_SET(CURLOPT_USERAGENT, "collectd-egress");
-  CURL_SET(CURLOPT_ERRORBUFFER, transfer->curl_error);
   CURL_SET(CURLOPT_NOSIGNAL, 1L);
   CURL_SET(CURLOPT_TIMEOUT_MS, (long)request->milliseconds);
   CURL_SET(CURLOPT_CONNECTTIMEOUT_MS, (long)request->milliseconds / 2);
@@ -227,16 +225,11 @@ static CURLcode run(struct gcp_http *http, struct transfer *transfer) {
   return code;
 }
 
-/* The words of libcurl's error buffer hold a host, never a header. */
-static void describe(struct transfer *transfer, CURLcode code) {
-  struct gcp_http_answer *answer = transfer->answer;
-
+/* Not the words of libcurl's error buffer: those hold the milliseconds, and the same
+ * trouble shall have the same words. */
+static void describe(struct gcp_http_answer *answer, CURLcode code) {
   if (answer->outcome == GCP_HTTP_UNREACHABLE)
-    snprintf(answer->detail, sizeof(answer->detail), "%.95s",
-             transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code));
-  for (char *byte = answer->detail; *byte; byte++)
-    if ((unsigned char)*byte < ' ' || *byte == 0x7f)
-      *byte = ' ';
+    snprintf(answer->detail, sizeof(answer->detail), "%s", curl_easy_strerror(code));
 }
 
 void gcp_http_get(struct gcp_http *http, const struct gcp_http_request *request,
@@ -253,7 +246,7 @@ void gcp_http_get(struct gcp_http *http, const struct gcp_http_request *request,
   answer->outcome = outcome_of(&transfer, code);
   if (transfer.easy)
     answer->status = status_of(&transfer);
-  describe(&transfer, code);
+  describe(answer, code);
   curl_easy_cleanup(transfer.easy);
   wipe_headers(&transfer);
   json_walk_free(transfer.error_walk);
