@@ -166,10 +166,13 @@ static int search(struct discovery_cycle *cycle, struct gcp_trouble *trouble) {
   return found < 0 ? found : 0;
 }
 
+/* Of a rule that there is not nothing is known. */
 static void check_rule(struct discovery_cycle *cycle, struct gcp_trouble *trouble) {
-  if (cycle->view.facts.known && !discovery_has_rule(&cycle->nat, &cycle->wish))
-    gcp_trouble_set(trouble, "NAT \"%s\" of router \"%s\" has no rule %lld (NatRule)",
-                    cycle->nat.name, cycle->nat.router, (long long)cycle->wish.rule);
+  if (!cycle->view.facts.known || discovery_has_rule(&cycle->nat, &cycle->wish))
+    return;
+  gcp_trouble_set(trouble, "NAT \"%s\" of router \"%s\" has no rule %lld (NatRule)",
+                  cycle->nat.name, cycle->nat.router, (long long)cycle->wish.rule);
+  cycle->view.facts = (struct gateway_facts){0};
 }
 
 /* Between two searches only the ports are asked for. */

@@ -62,7 +62,12 @@ class Run:
         return self.collectd.wait_for(condition, SECONDS, what)
 
     def wait_value(self, name, value, **labels):
-        return self.wait(lambda metrics: metrics.value(name, **labels) == value, f"{name}{labels} = {value}")
+        return self.wait_values({name: value}, **labels)
+
+    def wait_values(self, values, **labels):
+        """All of them in one scrape: collectd's threads may hand over a read's values in any order."""
+        return self.wait(lambda metrics: all(metrics.value(name, **labels) == value for name, value in values.items()),
+                         f"{values}{labels}")
 
     def wait_line(self, *words):
         found = process.wait_until(lambda: self.lines(*words), SECONDS, pause=0.1)
@@ -111,8 +116,7 @@ def run_fixture(lab, start_collectd):
 class TestWhatItFinds:
     def test_everything_without_being_told_anything(self, run):
         run.start()
-        metrics = run.wait_value(LIMIT, 64)
-        assert metrics.value(ALLOCATED) == 64
+        run.wait_values({LIMIT: 64, ALLOCATED: 64})
         found = run.wait_line('gateway "nat": found public NAT "nat-1"')
         assert len(found) == 1 and "64 ports" in found[0] and "TIME_WAIT 12 s" in found[0]
         assert all(entry["flavor"] == "Google" for entry in run.asked("metadata") if entry["query"] == {}
@@ -123,8 +127,7 @@ class TestWhatItFinds:
     def test_explicit_beats_discovered(self, run):
         run.start("    PortsPerVM 128\n    TimeWait 5")
         run.wait_line("found public NAT")
-        metrics = run.wait_value(LIMIT, 128)
-        assert metrics.value(ALLOCATED) == 128
+        run.wait_values({LIMIT: 128, ALLOCATED: 128})
 
     def test_pages(self, run):
         with run.world() as world:
@@ -139,7 +142,7 @@ class TestWhatItFinds:
         run.start()
         run.wait_value(ALLOCATED, 64)
         pages = [entry for entry in run.asked("compute") if "pageToken" in entry["query"]]
-        assert len(pages) >= 14
+        assert len(pages) >= 1 + 12
         refused = [entry for entry in run.asked("compute") if "filter" in entry["query"]]
         assert len(refused) == 1, "a filter that is refused is not tried again"
 
@@ -162,13 +165,11 @@ class TestWhatItFinds:
             world["mappings"]["router-1/nat-1"][0]["interfaceNatMappings"][0].update(
                 natIpPortRanges=["192.0.2.1:1024-1055"], numTotalNatPorts=32)
         run.start()
-        metrics = run.wait_value(ALLOCATED, 32)
-        assert metrics.value(LIMIT) == 1024
+        run.wait_values({ALLOCATED: 32, LIMIT: 1024})
         with run.world() as world:
             world["mappings"]["router-1/nat-1"][0]["interfaceNatMappings"][0].update(
                 natIpPortRanges=["192.0.2.1:1024-1087"], numTotalNatPorts=64)
-        metrics = run.wait_value(ALLOCATED, 64)
-        assert metrics.value(LIMIT) == 1024
+        run.wait_values({ALLOCATED: 64, LIMIT: 1024})
         assert len(run.lines("found public NAT", "dynamic allocation of up to 1024 ports")) == 1
 
     def test_two_addresses_and_drained_ports(self, run):
@@ -177,7 +178,7 @@ class TestWhatItFinds:
                 natIpPortRanges=["192.0.2.1:1024-1055", "192.0.2.5:2048-2143"], numTotalNatPorts=128,
                 drainNatIpPortRanges=["192.0.2.6:1024-1055"], numTotalDrainNatPorts=32)
         run.start()
-        assert run.wait_value(ALLOCATED, 128).value(LIMIT) == 128
+        run.wait_values({ALLOCATED: 128, LIMIT: 128})
 
     def test_endpoint_independent_mapping_is_told(self, run):
         with run.nat() as nat:
@@ -236,10 +237,10 @@ class TestWhatItFinds:
                 {"ruleNumber": 100, "natIpPortRanges": ["192.0.2.7:1024-1279"], "numTotalNatPorts": 256}]
         run.start_gateways(("partner", '    NatRule 100\n    Network "203.0.113.0/24"'), ("nat", ""),
                            ("wrong", '    NatRule 200\n    Network "10.9.9.0/24"'))
-        metrics = run.wait(lambda found: len(found.find(LIMIT)) >= 2, "limits of both")
-        assert metrics.value(LIMIT, egress_nat="partner:tcp") == 256
-        assert metrics.value(LIMIT, egress_nat="nat:tcp") == 64
+        run.wait_value(LIMIT, 256, egress_nat="partner:tcp")
+        run.wait_value(LIMIT, 64, egress_nat="nat:tcp")
         assert len(run.wait_line('gateway "wrong"', "has no rule 200")) == 1
+        assert run.wait_reads(2).value(LIMIT, egress_nat="wrong:tcp") is None
 
     def test_shared_vpc(self, run):
         """The router is the host project's; the machine's own project has none."""
@@ -352,14 +353,13 @@ REFUSALS = {
     "404": ("status=404", "status=404", ['region "europe-west3"', "404"], ["the Monitoring API", "404"]),
     "429": ("status=429", "status=429", ["quota of the Compute API"], ["quota of the Monitoring API"]),
     "500": ("status=500", "status=500", ["Compute API", "HTTP 500"], ["Monitoring API", "HTTP 500"]),
-    "503": ("status=503", "status=503", ["Compute API", "HTTP 503"], ["Monitoring API", "HTTP 503"]),
     "huge": ("huge", "huge", ["Compute API", "more than 8388608 bytes"], ["Monitoring API", "more than 8388608 bytes"]),
     "huge-string": ("huge-string", "huge-string", ["Compute API", "something else"],
                     ["Monitoring API", "something else"]),
     **{way: (way, way, ["Compute API", "something else"], ["Monitoring API", "something else"])
-       for way in ("malformed", "truncated", "html")},
-    "endless": ("endless", "endless", ["Compute API", "within 15 s"], ["Monitoring API", "within 15 s"]),
-    "silent": ("silent", "silent", ["Compute API", "within 15 s"], ["Monitoring API", "within 15 s"]),
+       for way in ("malformed", "truncated")},
+    # The Monitoring API is asked after the Compute API: one that hangs is enough.
+    "endless": ("endless", "html", ["Compute API", "within 15 s"], ["Monitoring API", "something else"]),
 }
 
 
@@ -380,15 +380,15 @@ class TestTrouble:
         run.wait_value(LIMIT, 64)
         run.wait_line("the Compute API answers as it should again")
 
-    @pytest.mark.parametrize("way", ["scope", "429", "silent", "malformed"])
+    @pytest.mark.parametrize("way", ["scope", "429", "malformed"])
     def test_what_was_found_stays(self, run, way):
         compute = REFUSALS[way][0]
         run.start("    CloudMonitoring true")
         run.wait_value(LIMIT, 64)
         run.faults(compute=compute)
         run.wait_line("[warning]", *REFUSALS[way][2])
-        metrics = run.wait_reads(3)
-        assert metrics.value(LIMIT) == 64 and metrics.value(ALLOCATED) == 64
+        run.wait_reads(3)
+        run.wait_values({LIMIT: 64, ALLOCATED: 64})
         assert not run.lines("[warning]", "Monitoring")
 
     def test_it_is_asked_more_and_more_seldom(self, run):
@@ -410,7 +410,7 @@ class TestTrouble:
         run.wait_line("the metadata server answers as it should again")
 
     @pytest.mark.parametrize("way, words", [
-        ("silent", "within 3 s"), ("endless", "within 3 s"), ("huge", "more than 1024 bytes"),
+        ("silent", "within 3 s"), ("endless", "more than 1024 bytes"), ("huge", "more than 1024 bytes"),
         ("status=503", "HTTP 503"), ("html", "that is none"),
     ])
     def test_a_metadata_server_that_is_none(self, run, way, words):
@@ -450,8 +450,8 @@ class TestFigures:
                 "dropped_sent_packets_count": [self.series(1000, age=300, reason="OUT_OF_RESOURCES")],
             }
         run.start("    CloudMonitoring true")
-        metrics = run.wait_value(USAGE, 17, egress_nat="nat:tcp")
-        assert metrics.value(USAGE, egress_nat="nat:udp") == 3
+        run.wait_value(USAGE, 17, egress_nat="nat:tcp")
+        run.wait_value(USAGE, 3, egress_nat="nat:udp")
         # Those that were dropped before the start are not ours to count; counters begin at 0.
         metrics = run.wait(lambda found: found.find(DROPS), "drops")
         assert set(value for _, value in metrics.find(DROPS)) == {0}
@@ -493,3 +493,28 @@ class TestFigures:
                 for address in ("192.0.2.1", "192.0.2.2")]}
         run.start("    CloudMonitoring true")
         assert run.wait_value(ALLOCATED, 64).value(LIMIT) is None
+
+
+def test_memcheck_finds_nothing(run):
+    """Through answers of every kind; what a request under way holds at the end is freed too."""
+    report = run.lab.directory / "memcheck-discovery"
+    with run.world() as world:
+        world["series"] = {"port_usage": [TestFigures.series(17)]}
+        world["token"]["expires_in"] = 61
+    run.start("    CloudMonitoring true", sanitized=False,
+              wrapper=["valgrind", "--tool=memcheck", "--leak-check=full", "--show-leak-kinds=definite",
+                       "--errors-for-leak-kinds=definite", "--num-callers=20", f"--log-file={report}"])
+    run.wait_value(USAGE, 17, egress_nat="nat:tcp")
+    for way in ("scope", "malformed", "truncated", "huge-string", "huge", "status=500"):
+        begun = time.time()
+        run.faults(compute=way)
+        run.wait_asked("compute", 1, since=begun)
+        run.faults()
+        begun = time.time()
+        run.wait_asked("compute", 2, since=begun)
+    run.faults(compute="silent", monitoring="silent")
+    run.wait_asked("compute", 1, since=time.time())
+    assert run.collectd.stop(seconds=60) == 0
+    said = report.read_text(encoding="utf-8")
+    assert "ERROR SUMMARY: 0 errors" in said, said
+    assert "definitely lost: 0" in said or "no leaks are possible" in said, said

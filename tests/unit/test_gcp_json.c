@@ -405,27 +405,6 @@ static void test_series_of_all_gateways_are_bounded(void **state) {
   assert_true(series.omitted > 0);
 }
 
-static void test_times(void **state) {
-  static const char *const bad[] = {"",
-                                    "2026-11-23",
-                                    "2026-13-23T00:00:00Z",
-                                    "2026-11-23T02:55:00",
-                                    "2026-11-23T02:55:00X",
-                                    "2026-11-23T25:55:00Z",
-                                    "2026-11-23T02:55:00+0100",
-                                    "1969-11-23T02:55:00Z",
-                                    "2026-11-23T02:55:00Z "};
-  int64_t seconds;
-
-  (void)state;
-  assert_int_equal(0, gcp_parse_time("1970-01-02T00:00:01Z", &seconds));
-  assert_int_equal(86401, seconds);
-  assert_int_equal(0, gcp_parse_time("1970-01-02T00:00:01.5-00:30", &seconds));
-  assert_int_equal(86401 + 1800, seconds);
-  for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-    assert_int_equal(-EINVAL, gcp_parse_time(bad[i], &seconds));
-}
-
 /* --- Errors -------------------------------------------------------------------------------- */
 
 static void test_errors(void **state) {
@@ -496,7 +475,6 @@ int main(void) {
       cmocka_unit_test(test_port_ranges),
       cmocka_unit_test(test_series),
       cmocka_unit_test(test_series_of_all_gateways_are_bounded),
-      cmocka_unit_test(test_times),
       cmocka_unit_test(test_errors),
       cmocka_unit_test(test_a_long_message_is_cut_between_characters),
   };

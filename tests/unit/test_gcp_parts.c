@@ -119,6 +119,29 @@ static void test_a_url_is_made_of_escaped_parts(void **state) {
   assert_string_equal("", url.text);
 }
 
+/* --- Times --------------------------------------------------------------------------- */
+
+static void test_times(void **state) {
+  static const char *const bad[] = {"",
+                                    "2026-11-23",
+                                    "2026-13-23T00:00:00Z",
+                                    "2026-11-23T02:55:00",
+                                    "2026-11-23T02:55:00X",
+                                    "2026-11-23T25:55:00Z",
+                                    "2026-11-23T02:55:00+0100",
+                                    "1969-11-23T02:55:00Z",
+                                    "2026-11-23T02:55:00Z "};
+  int64_t seconds;
+
+  (void)state;
+  assert_int_equal(0, gcp_parse_time("1970-01-02T00:00:01Z", &seconds));
+  assert_int_equal(86401, seconds);
+  assert_int_equal(0, gcp_parse_time("1970-01-02T00:00:01.5-00:30", &seconds));
+  assert_int_equal(86401 + 1800, seconds);
+  for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+    assert_int_equal(-EINVAL, gcp_parse_time(bad[i], &seconds));
+}
+
 /* --- History ------------------------------------------------------------------------------ */
 
 static void test_history(void **state) {
@@ -213,6 +236,7 @@ int main(void) {
       cmocka_unit_test(test_where_a_token_may_go),
       cmocka_unit_test(test_where_it_may_not),
       cmocka_unit_test(test_a_url_is_made_of_escaped_parts),
+      cmocka_unit_test(test_times),
       cmocka_unit_test(test_history),
       cmocka_unit_test_setup(test_usage, begin),
       cmocka_unit_test_setup(test_allocated, begin),
