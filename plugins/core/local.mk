@@ -17,6 +17,7 @@ noinst_HEADERS += \
 	plugins/core/collectd-shim.h \
 	plugins/core/ctnetlink.h \
 	plugins/core/flow_builder.h \
+	plugins/core/curl_compat.h \
 	plugins/core/flow_groups.h \
 	plugins/core/flow_listeners.h \
 	plugins/core/flow_member.h \

@@ -5,6 +5,7 @@
 #include "egress/daemon.h"
 
 #include "close_events.h"
+#include "egress_nat_gateway.h"
 #include "nat_engine.h"
 #include "nat_host.h"
 #include "nat_metrics.h"
@@ -164,6 +165,7 @@ static void dispatch_all(void) {
     gauge(NAT_CONNECT_RATE, instance, "busiest", report->connect_rate);
     gauge(NAT_CONNECT_RATE, instance, "sustainable", report->sustainable);
     dispatch_events(instance, report);
+    nat_gateways_dispatch(&config, i, &report->estimate);
     merged += report->estimate.merged;
   }
   report_merged(merged);
@@ -183,6 +185,7 @@ static int nat_read(void) {
   if (!engine || take_summary(interval, &summary) < 0)
     return 0;
   read_addresses();
+  nat_gateways_update(&config, engine, &mutex);
   pthread_mutex_lock(&mutex);
   nat_engine_read(engine, summary);
   pthread_mutex_unlock(&mutex);
@@ -197,13 +200,16 @@ static int nat_read(void) {
 static void report_settings(void) {
   for (size_t i = 0; i < config.gateway_count; i++) {
     const struct nat_gateway_config *gateway = &config.gateways[i];
+    bool discover = gateway->source.discover;
 
-    INFO(NAME ": gateway \"%s\": counted from this machine's sockets%s%s", gateway->name,
-         nat_gateway_limit(gateway) ? ""
-                                    : "; ports not known (PortsPerVM): no percent",
-         gateway->time_wait ? ""
-                            : "; TimeWait not known: ports_used is for 30 s, the high "
-                              "bound for 120 s");
+    INFO(NAME ": gateway \"%s\": counted from this machine's sockets%s%s%s",
+         gateway->name, discover ? "; Google is asked for its settings" : "",
+         discover || nat_gateway_limit(gateway)
+             ? ""
+             : "; ports not known (PortsPerVM): no percent",
+         discover || gateway->time_wait ? ""
+                                        : "; TimeWait not known: ports_used is for 30 s, "
+                                          "the high bound for 120 s");
   }
 }
 
@@ -226,7 +232,8 @@ static int start(void) {
   if (status < 0)
     WARNING(NAME ": connections closed before the start are not read: %s",
             STRERROR(-status));
-  return events ? close_events_start(events) : 0;
+  status = events ? close_events_start(events) : 0;
+  return status < 0 ? status : nat_gateways_start(&config);
 }
 
 static int nat_init(void) {
@@ -249,6 +256,7 @@ static int nat_init(void) {
 }
 
 static int nat_shutdown(void) {
+  nat_gateways_stop();
   flow_share_leave(member);
   member = NULL;
   close_events_close(events);

@@ -14,10 +14,11 @@
 #define PORTS_MAX 65536
 #define DYNAMIC_PORTS_MIN 32
 
-/* Google, "Public NAT timeouts": 30 s is the default. No timeout is longer than a
- * day, and far from what 32 bits of milliseconds hold. */
-#define TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
+/* No timeout is longer than a day, and far from what 32 bits of milliseconds hold. */
 #define TIMEOUT_MAX 86400.0
+
+/* Google: "rule number: 0 to 65000"; 0 stands for no rule here. */
+#define NAT_RULE_MAX 65000
 
 void nat_config_free(struct nat_config *config) {
   for (size_t i = 0; i < config->named_count; i++) {
@@ -28,6 +29,7 @@ void nat_config_free(struct nat_config *config) {
     free(config->gateways[i].name);
     nat_networks_free(&config->gateways[i].traffic.networks);
     nat_networks_free(&config->gateways[i].traffic.bypass);
+    gateway_source_free(&config->gateways[i].source);
   }
   *config = (struct nat_config)NAT_CONFIG_DEFAULTS;
 }
@@ -69,6 +71,47 @@ static int read_bypass(const struct option *option, void *gateway,
 static int read_named_network(const struct option *option, void *named,
                               struct option_error *error) {
   return read_networks(option, &((struct nat_named *)named)->networks, error);
+}
+
+/* --- Where to ask ------------------------------------------------------------------ */
+
+static struct gateway_source *source_of(void *gateway) {
+  return &((struct nat_gateway_config *)gateway)->source;
+}
+
+static int read_project(const struct option *option, void *gateway,
+                        struct option_error *error) {
+  return gateway_source_read_project(option, source_of(gateway), error);
+}
+
+static int read_region(const struct option *option, void *gateway,
+                       struct option_error *error) {
+  return gateway_source_read_name(option, &source_of(gateway)->region, error);
+}
+
+static int read_router(const struct option *option, void *gateway,
+                       struct option_error *error) {
+  return gateway_source_read_name(option, &source_of(gateway)->router, error);
+}
+
+static int read_nat_name(const struct option *option, void *gateway,
+                         struct option_error *error) {
+  return gateway_source_read_name(option, &source_of(gateway)->nat, error);
+}
+
+static int read_metadata_url(const struct option *option, void *gateway,
+                             struct option_error *error) {
+  return gateway_source_read_url(option, &source_of(gateway)->metadata_url, error);
+}
+
+static int read_compute_url(const struct option *option, void *gateway,
+                            struct option_error *error) {
+  return gateway_source_read_url(option, &source_of(gateway)->compute_url, error);
+}
+
+static int read_monitoring_url(const struct option *option, void *gateway,
+                               struct option_error *error) {
+  return gateway_source_read_url(option, &source_of(gateway)->monitoring_url, error);
 }
 
 /* --- Blocks ----------------------------------------------------------------------- */
@@ -115,6 +158,13 @@ static int check_ports(const struct option *block,
   return 0;
 }
 
+static void complete_timeouts(struct nat_gateway_config *gateway) {
+  if (gateway->transitory_timeout == 0)
+    gateway->transitory_timeout = NAT_TRANSITORY_DEFAULT;
+  if (gateway->reset_timeout < 0)
+    gateway->reset_timeout = gateway->transitory_timeout;
+}
+
 #define GATEWAY_FIELD(name) offsetof(struct nat_gateway_config, name)
 
 static int read_gateway_options(const struct option *block,
@@ -141,21 +191,42 @@ static int read_gateway_options(const struct option *block,
       {.name = "Bypass", .kind = OPTION_CUSTOM, .read = read_bypass, .repeats = true},
       {.name = "BypassDefaults", .kind = OPTION_FLAG,
        .offset = GATEWAY_FIELD(traffic.bypass_defaults)},
+      {.name = "Discover", .kind = OPTION_FLAG, .offset = GATEWAY_FIELD(source.discover)},
+      {.name = "DiscoverInterval", .kind = OPTION_DURATION,
+       .offset = GATEWAY_FIELD(source.interval), .minimum = 1, .maximum = TIMEOUT_MAX},
+      {.name = "CloudMonitoring", .kind = OPTION_FLAG,
+       .offset = GATEWAY_FIELD(source.cloud_monitoring)},
+      {.name = "Project", .kind = OPTION_CUSTOM, .read = read_project},
+      {.name = "Region", .kind = OPTION_CUSTOM, .read = read_region},
+      {.name = "Router", .kind = OPTION_CUSTOM, .read = read_router},
+      {.name = "NatName", .kind = OPTION_CUSTOM, .read = read_nat_name},
+      {.name = "NatRule", .kind = OPTION_INTEGER, .offset = GATEWAY_FIELD(source.rule),
+       .minimum = 1, .maximum = NAT_RULE_MAX},
+      {.name = "MetadataURL", .kind = OPTION_CUSTOM, .read = read_metadata_url},
+      {.name = "ComputeURL", .kind = OPTION_CUSTOM, .read = read_compute_url},
+      {.name = "MonitoringURL", .kind = OPTION_CUSTOM, .read = read_monitoring_url},
   };
   int result =
       option_walk(block, rules, sizeof(rules) / sizeof(*rules), gateway, error);
 
   if (result < 0)
     return result;
-  if (gateway->reset_timeout < 0)
-    gateway->reset_timeout = gateway->transitory_timeout;
-  return check_ports(block, gateway, error);
+  gateway->given = (struct nat_gateway_given){
+      .time_wait = gateway->time_wait,
+      .established_timeout = gateway->established_timeout,
+      .transitory_timeout = gateway->transitory_timeout,
+      .reset_timeout = gateway->reset_timeout,
+  };
+  complete_timeouts(gateway);
+  result = check_ports(block, gateway, error);
+  return result < 0 ? result : gateway_source_check(block, &gateway->source, error);
 }
 
 static void init_gateway(struct nat_gateway_config *gateway) {
-  *gateway = (struct nat_gateway_config){.transitory_timeout = TRANSITORY_DEFAULT,
-                                         .reset_timeout = -1,
-                                         .traffic = {.bypass_defaults = true}};
+  *gateway = (struct nat_gateway_config){.reset_timeout = -1,
+                                         .given = {.reset_timeout = -1},
+                                         .traffic = {.bypass_defaults = true},
+                                         .source = GATEWAY_SOURCE_DEFAULTS};
 }
 
 static int read_gateway(const struct option *block, void *into,
@@ -228,7 +299,7 @@ int nat_config_complete(struct nat_config *config) {
   if (config->gateway_count > 0)
     return 0;
   init_gateway(gateway);
-  gateway->reset_timeout = gateway->transitory_timeout;
+  complete_timeouts(gateway);
   gateway->name = strdup("nat");
   if (!gateway->name)
     return -ENOMEM;
@@ -238,17 +309,22 @@ int nat_config_complete(struct nat_config *config) {
 
 bool nat_config_needs_tcp_info(const struct nat_config *config) {
   for (size_t i = 0; i < config->gateway_count; i++)
-    if (config->gateways[i].established_timeout > 0)
+    if (config->gateways[i].established_timeout > 0 ||
+        config->gateways[i].source.discover)
       return true;
   return false;
 }
 
-/* What dynamic allocation has granted for the moment cannot be known from here. */
+/* What dynamic allocation has granted for the moment the configuration cannot say. */
 uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway) {
-  return gateway->dynamic_ports ? 0 : (uint32_t)gateway->ports_per_vm;
+  if (!gateway->dynamic_ports && gateway->ports_per_vm > 0)
+    return (uint32_t)gateway->ports_per_vm;
+  return gateway->found.allocated;
 }
 
 uint32_t nat_gateway_limit(const struct nat_gateway_config *gateway) {
-  return (uint32_t)(gateway->dynamic_ports ? gateway->max_ports_per_vm
-                                           : gateway->ports_per_vm);
+  int64_t given =
+      gateway->dynamic_ports ? gateway->max_ports_per_vm : gateway->ports_per_vm;
+
+  return given > 0 ? (uint32_t)given : gateway->found.limit;
 }

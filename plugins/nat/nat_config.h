@@ -5,6 +5,7 @@
 #ifndef EGRESS_NAT_CONFIG_H
 #define EGRESS_NAT_CONFIG_H
 
+#include "gateway_source.h"
 #include "nat_traffic.h"
 
 #include "egress/clock.h"
@@ -19,6 +20,20 @@ struct nat_named {
   struct nat_networks networks;
 };
 
+/* Google, "Public NAT timeouts": 30 s unless set otherwise. */
+#define NAT_TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
+
+/* What the block itself says, before defaults and discovery; 0: nothing. */
+struct nat_gateway_given {
+  nanoseconds time_wait, established_timeout, transitory_timeout;
+  nanoseconds reset_timeout; /* negative: nothing */
+};
+
+/* Ports that were found out; 0: not known. What the block says beats them. */
+struct nat_gateway_found {
+  uint32_t allocated, limit;
+};
+
 struct nat_gateway_config {
   char *name;
   int64_t ports_per_vm;     /* 0: not known */
@@ -29,6 +44,12 @@ struct nat_gateway_config {
   nanoseconds transitory_timeout;
   nanoseconds reset_timeout;
   struct nat_traffic traffic;
+  struct gateway_source source;
+  struct nat_gateway_given given;
+  struct nat_gateway_found found;
+  bool own_bypass; /* connections of this machine's own do not take the gateway: its
+                      NIC has an external address. Atomic: flow passes of other
+                      threads look at it, and at established_timeout. */
 };
 
 enum nat_source { NAT_SOURCE_AUTO, NAT_SOURCE_SOCKETS };
@@ -60,7 +81,8 @@ int nat_config_parse(const struct option *block, void *config,
  * Returns 0 or -ENOMEM. */
 int nat_config_complete(struct nat_config *config);
 
-/* Whether some gateway lets go of idle connections: that needs tcp_info. */
+/* Whether some gateway lets go of idle connections, or may yet be found to: that
+ * needs tcp_info. */
 bool nat_config_needs_tcp_info(const struct nat_config *config);
 
 /* Ports that the VM has now, and can grow to; 0: not known. */

@@ -69,6 +69,18 @@ int nat_engine_new(const struct nat_config *config, nanoseconds covered_since,
   return status;
 }
 
+void nat_engine_configure(struct nat_engine *engine, size_t gateway) {
+  const struct nat_gateway_config *own = &engine->config->gateways[gateway];
+  const struct nat_model_settings settings = {
+      .time_wait = own->time_wait,
+      .reset = own->reset_timeout,
+      .transitory = own->transitory_timeout,
+      .limit = nat_gateway_limit(own),
+  };
+
+  nat_model_configure(engine->gateways[gateway].model, &settings);
+}
+
 void nat_engine_free(struct nat_engine *engine) {
   if (!engine)
     return;
@@ -85,7 +97,8 @@ void nat_engine_free(struct nat_engine *engine) {
 static const struct nat_gateway_config *choose(const struct nat_config *config,
                                                const struct net_address *destination) {
   for (size_t i = 0; i < config->gateway_count; i++)
-    if (nat_traffic_takes(&config->gateways[i].traffic, destination))
+    if (!__atomic_load_n(&config->gateways[i].own_bypass, __ATOMIC_RELAXED) &&
+        nat_traffic_takes(&config->gateways[i].traffic, destination))
       return &config->gateways[i];
   return NULL;
 }
@@ -115,7 +128,8 @@ bool nat_engine_counts(const struct nat_config *config,
                        const struct sock_diag_record *record) {
   const struct nat_gateway_config *gateway = choose(config, &record->remote.address);
 
-  return gateway && !is_idle(record, gateway->established_timeout);
+  return gateway && !is_idle(record, __atomic_load_n(&gateway->established_timeout,
+                                                     __ATOMIC_RELAXED));
 }
 
 static int compare_addresses(const void *one, const void *other) {

@@ -28,11 +28,15 @@ struct nat_report {
 
 struct nat_engine;
 
-/* `config` must outlive the engine and not change. covered_since as in struct
- * nat_model_settings. Returns 0 or -ENOMEM. */
+/* `config` must outlive the engine; what changes in it is told by
+ * nat_engine_configure. covered_since as in struct nat_model_settings. Returns 0 or
+ * -ENOMEM. */
 int nat_engine_new(const struct nat_config *config, nanoseconds covered_since,
                    uint64_t seed, struct nat_engine **engine);
 void nat_engine_free(struct nat_engine *engine);
+
+/* The gateway's ports and times, or own_bypass, have changed in the configuration. */
+void nat_engine_configure(struct nat_engine *engine, size_t gateway);
 
 /* Whether some gateway takes connections to this destination, this machine's own
  * addresses not considered. */

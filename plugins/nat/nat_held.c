@@ -21,6 +21,19 @@ void nat_held_init(struct nat_held *held, nanoseconds low, nanoseconds best,
   held->timeout_ms[NAT_HIGH] = milliseconds(high);
 }
 
+/* From the ring's first entry on all count again, for every bound. */
+void nat_held_retime(struct nat_held *held, struct nat_table *table, nanoseconds low,
+                     nanoseconds best, nanoseconds high) {
+  nat_held_init(held, low, best, high);
+  for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
+    for (; held->expired[bound] > held->ring.tail; held->expired[bound]--) {
+      const struct nat_ring_entry *entry =
+          nat_ring_at(&held->ring, held->expired[bound] - 1);
+
+      destination_of(table, entry)->held[bound] += counts_for(entry, bound);
+    }
+}
+
 uint32_t nat_held_time(nanoseconds time) {
   return (uint32_t)(time / NANOSECONDS_PER_MILLISECOND);
 }

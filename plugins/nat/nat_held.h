@@ -25,6 +25,11 @@ struct nat_held {
 void nat_held_init(struct nat_held *held, nanoseconds low, nanoseconds best,
                    nanoseconds high);
 
+/* Other times from now on, also for what is held already: the next nat_held_expire
+ * goes by them. What was let go of entirely does not come back. */
+void nat_held_retime(struct nat_held *held, struct nat_table *table, nanoseconds low,
+                     nanoseconds best, nanoseconds high);
+
 /* Milliseconds modulo 2^32, as entries have it. */
 uint32_t nat_held_time(nanoseconds time);
 

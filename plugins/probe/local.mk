@@ -2,7 +2,6 @@
 
 noinst_HEADERS += \
 	plugins/probe/chain_run.h \
-	plugins/probe/curl_compat.h \
 	plugins/probe/debounce.h \
 	plugins/probe/engine.h \
 	plugins/probe/expectation.h \

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from egress_lab import Lab, LabError, identity, process, sites
+from egress_lab import Lab, LabError, gcp, identity, process, sites
 from remains import leftovers, processes_naming
 
 LAB = Path(__file__).resolve().parent.parent / "lab"
@@ -155,6 +155,7 @@ FAULTS = {
     ("inet", "refuse:api.example.com"): (False, False, True),
     ("inet", "drop:api.example.com"): (False, False, True),
     ("dns", "stop"): (False, False, False),
+    **{("gcp", how): (True, True, True) for how in ("stop", *gcp.WAYS)},
 }
 
 

@@ -12,7 +12,8 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_sock_diag \
 	tests/fuzz/fuzz_ctnetlink \
 	tests/fuzz/fuzz_proc_sockets \
-	tests/fuzz/fuzz_proc_stat
+	tests/fuzz/fuzz_proc_stat \
+	tests/fuzz/fuzz_gcp_json
 
 if FUZZERS
 EXTRA_DIST += tests/fuzz/replay.c
@@ -75,6 +76,13 @@ clean-local:
 	rm -rf fuzz-found
 
 .PHONY: fuzz
+
+tests_fuzz_fuzz_gcp_json_SOURCES = tests/fuzz/fuzz_gcp_json.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_gcp_json_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/nat \
+	-DFUZZ_CORPUS='"$(FUZZ_CORPORA)/gcp_json"'
+tests_fuzz_fuzz_gcp_json_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_gcp_json_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_gcp_json_LDADD = libegress-nat.la libegress-core.la
 
 # Records a kernel's answers, for new seeds; built on demand.
 EXTRA_PROGRAMS += tests/fuzz/capture
