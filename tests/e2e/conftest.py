@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the end-to-end tests. They need root; a machine that cannot run a lab fails them, loudly."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,3 +59,12 @@ def start_collectd():
         status = each.stop(seconds=60)
         assert status == 0, f"collectd in {each.part} ended with {status}\n{each.log()[-8000:]}"
         assert "runtime error:" not in each.log() and "AddressSanitizer" not in each.log(), each.log()
+
+
+@pytest.fixture(name="refuse_netlink", scope="session")
+def refuse_netlink_fixture(tmp_path_factory):
+    """A library to preload: netlink protocols that REFUSE_NETLINK lists do not exist."""
+    library = tmp_path_factory.mktemp("preload") / "refuse_netlink.so"
+    source = Path(__file__).with_name("refuse_netlink.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return str(library)
