@@ -279,7 +279,8 @@ def test_accept_queues(pair, start):
                  pair.here.listener(socket.AF_INET, "192.0.2.1", 7302, backlog=2, reuse=True),
                  pair.here.listener(socket.AF_INET, "192.0.2.1", 7303, backlog=9)]
     clients = []
-    for family, address, port, count in ((socket.AF_INET, "192.0.2.1", 7301, 3), (socket.AF_INET6, "2001:db8::1", 7301, 2),
+    for family, address, port, count in ((socket.AF_INET, "192.0.2.1", 7301, 3),
+                                         (socket.AF_INET6, "2001:db8::1", 7301, 2),
                                          (socket.AF_INET, "192.0.2.1", 7302, 2)):
         for _ in range(count):
             clients.append(pair.there.socket(family))
@@ -409,7 +410,8 @@ def test_sockstat(pair, scenes, start):
 # --- Conntrack ----------------------------------------------------------------------------------------------------
 
 def track(pair):
-    pair.here.rules("table inet tracked { chain input { type filter hook input priority 10; ct state invalid counter; }; }")
+    pair.here.rules("table inet tracked { chain input { type filter hook input priority 10; "
+                    "ct state invalid counter; }; }")
 
 
 def entries(namespace):
@@ -447,9 +449,9 @@ def make_entries(pair, scenes):
     silent.sendto(b"?", ("2001:db8::2", 7400))
     for address in ("192.0.2.2", "2001:db8::2"):
         pair.here.run("ping", "-c", "1", "-W", "5", address)
-    # An acknowledgement of a connection that nobody knows: `invalid`.
-    pair.there.run("nft", "-f", "-", input="table inet mangle { chain output { type filter hook output priority 0; "
-                   "tcp dport 7500 tcp flags set rst,syn; }; }")
+    # Flags that make no sense: `invalid`.
+    pair.there.rules("table inet mangle { chain output { type filter hook output priority 0; "
+                     "tcp dport 7500 tcp flags set rst,syn; }; }")
     stray = pair.there.socket(socket.AF_INET)
     stray.setblocking(False)
     stray.connect_ex(("192.0.2.1", 7500))
