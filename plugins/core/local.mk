@@ -86,11 +86,13 @@ check_PROGRAMS += \
 	tests/unit/test_conntrack \
 	tests/unit/test_conntrack_source \
 	tests/unit/test_flow_builder \
+	tests/unit/test_flow_rtt \
 	tests/unit/test_flow_share \
 	tests/unit/test_flow_source \
 	tests/unit/test_log_histogram \
 	tests/unit/test_metric \
 	tests/unit/test_nat_status \
+	tests/unit/test_netlink_answer \
 	tests/unit/test_netlink_channel \
 	tests/unit/test_option \
 	tests/unit/test_proc \
@@ -119,7 +121,7 @@ tests_unit_test_option_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_option_LDADD = liboption-tree.la $(UNIT_LIBS)
 
 # Tests on recorded datagrams, and on kernels put in by the linker.
-noinst_HEADERS += tests/unit/capture_file.h
+noinst_HEADERS += tests/unit/capture_file.h tests/unit/flow_records.h
 CAPTURES = $(abs_top_srcdir)/tests/fuzz/corpus
 
 tests_unit_test_conntrack_SOURCES = tests/unit/test_conntrack.c
@@ -139,6 +141,10 @@ tests_unit_test_flow_builder_SOURCES = tests/unit/test_flow_builder.c
 tests_unit_test_flow_builder_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_flow_builder_LDADD = $(UNIT_LIBS)
 
+tests_unit_test_flow_rtt_SOURCES = tests/unit/test_flow_rtt.c
+tests_unit_test_flow_rtt_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_flow_rtt_LDADD = $(UNIT_LIBS)
+
 tests_unit_test_flow_share_SOURCES = tests/unit/test_flow_share.c
 tests_unit_test_flow_share_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_flow_share_LDFLAGS = $(AM_LDFLAGS) \
@@ -156,6 +162,12 @@ tests_unit_test_flow_source_LDADD = $(UNIT_LIBS)
 tests_unit_test_log_histogram_SOURCES = tests/unit/test_log_histogram.c
 tests_unit_test_log_histogram_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_histogram_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_netlink_answer_SOURCES = tests/unit/test_netlink_answer.c
+tests_unit_test_netlink_answer_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCAPTURE_DIRECTORY='"$(CAPTURES)/sock_diag"'
+tests_unit_test_netlink_answer_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_netlink_answer_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
 
 tests_unit_test_netlink_channel_SOURCES = tests/unit/test_netlink_channel.c
 tests_unit_test_netlink_channel_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)

@@ -24,7 +24,7 @@ static struct close_events *events; /* NULL: none to be had */
 
 /* Of reads alone. */
 static struct flow_member *member;
-static struct trouble no_events, no_sockets, no_addresses, too_many;
+static struct trouble no_events, no_sockets, from_proc, no_addresses, too_many;
 
 static void gauge(enum nat_metric metric, const char *plugin_instance,
                   const char *type_instance, double value) {
@@ -65,12 +65,17 @@ static bool wants_remote(const struct sock_diag_record *record, void *data) {
   return nat_engine_counts(data, record);
 }
 
-static int take_summary(nanoseconds interval, const struct flow_summary **summary) {
+static int join_pass(void) {
   const struct flow_needs needs = {.tcp_info = nat_config_needs_tcp_info(&config),
                                    .wants_remote = wants_remote,
                                    .before_pass = drain_before_pass,
                                    .data = &config};
-  int status = member ? 0 : flow_share_join(&needs, &member);
+
+  return member ? 0 : flow_share_join(&needs, &member);
+}
+
+static int take_summary(nanoseconds interval, const struct flow_summary **summary) {
+  int status = join_pass();
 
   if (status == 0)
     status = flow_share_take(member, interval / 2, summary, NULL);
@@ -79,6 +84,13 @@ static int take_summary(nanoseconds interval, const struct flow_summary **summar
                   STRERROR(-status));
   else
     trouble_end(&no_sockets, NAME ": TCP sockets are read again");
+  if (status == 0 && (*summary)->fallback < 0)
+    trouble_begin(&from_proc,
+                  NAME ": the kernel does not tell TCP sockets over sock_diag: %s; they "
+                       "are read from /proc/net/tcp; load the kernel's module tcp_diag",
+                  STRERROR(-(*summary)->fallback));
+  else if (status == 0)
+    trouble_end(&from_proc, NAME ": TCP sockets are read over sock_diag again");
   return status;
 }
 
@@ -228,6 +240,7 @@ static int start(void) {
   if (nat_engine_new(&config, status < 0 ? NAT_NEVER : subscribed, seed, &engine) < 0)
     return -ENOMEM;
   nat_host_read_addresses(engine);
+  join_pass(); /* before the first pass, which another plugin may make */
   status = nat_host_recall(engine, &config, subscribed);
   if (status < 0)
     WARNING(NAME ": connections closed before the start are not read: %s",

@@ -174,34 +174,34 @@ static void add_cpu(const struct conntrack_cpu *cpu, void *totals) {
   conntrack_totals_add(totals, cpu);
 }
 
-/* An interrupted dump lacks some CPUs, whose events come with the next one. */
-static void read_events(void) {
-  int status = conntrack_read_cpus(conntrack.reader, add_cpu, conntrack.totals);
+/* Whether a dump has something to report: what an interrupted one lacks comes with
+ * the next. */
+static bool settle_dump(int status, const char *what, struct trouble *trouble) {
   bool partial = status == -EINTR || status == -EBADMSG;
 
   if (status < 0 && !partial) {
-    trouble_begin(&conntrack.no_events, NAME ": conntrack's events are not read: %s",
+    trouble_begin(trouble, NAME ": conntrack's %s are not read: %s", what,
                   STRERROR(-status));
-    return;
+    return false;
   }
-  trouble_end(&conntrack.no_events, NAME ": conntrack's events are read again");
+  trouble_end(trouble, NAME ": conntrack's %s are read again", what);
   conntrack.partial += partial;
-  netlink_report_events(conntrack.totals, &sink);
+  return true;
+}
+
+static void read_events(void) {
+  int status = conntrack_read_cpus(conntrack.reader, add_cpu, conntrack.totals);
+
+  if (settle_dump(status, "events", &conntrack.no_events))
+    netlink_report_events(conntrack.totals, &sink);
 }
 
 static void read_states(void) {
   struct conntrack_states states;
   int status = conntrack_read_states(conntrack.reader, &states);
-  bool partial = status == -EINTR || status == -EBADMSG;
 
-  if (status < 0 && !partial) {
-    trouble_begin(&conntrack.no_states, NAME ": conntrack's entries are not read: %s",
-                  STRERROR(-status));
-    return;
-  }
-  trouble_end(&conntrack.no_states, NAME ": conntrack's entries are read again");
-  conntrack.partial += partial;
-  netlink_report_states(&states, &sink);
+  if (settle_dump(status, "entries", &conntrack.no_states))
+    netlink_report_states(&states, &sink);
 }
 
 static int open_conntrack(void) {

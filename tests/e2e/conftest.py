@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the end-to-end tests. They need root; a machine that cannot run a lab fails them, loudly."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,3 +72,12 @@ def _end_well(daemon):
     status = daemon.stop(seconds=60)
     assert status == 0, f"collectd in {daemon.part} ended with {status}\n{daemon.log()[-8000:]}"
     assert "runtime error:" not in daemon.log() and "AddressSanitizer" not in daemon.log(), daemon.log()
+
+
+@pytest.fixture(name="refuse_netlink", scope="session")
+def refuse_netlink_fixture(tmp_path_factory):
+    """A library to preload: netlink protocols that REFUSE_NETLINK lists do not exist."""
+    library = tmp_path_factory.mktemp("preload") / "refuse_netlink.so"
+    source = Path(__file__).with_name("refuse_netlink.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return str(library)

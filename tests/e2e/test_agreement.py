@@ -4,7 +4,6 @@
 from collections import Counter
 
 SECONDS = 30
-READS = 12
 STATES = {"ESTAB": "ESTABLISHED", "SYN-SENT": "SYN_SENT", "SYN-RECV": "SYN_RECV", "FIN-WAIT-1": "FIN_WAIT1",
           "FIN-WAIT-2": "FIN_WAIT2", "TIME-WAIT": "TIME_WAIT", "UNCONN": "CLOSED", "CLOSE-WAIT": "CLOSE_WAIT",
           "LAST-ACK": "LAST_ACK", "LISTEN": "LISTEN", "CLOSING": "CLOSING"}
@@ -89,44 +88,3 @@ def test_conntrack_agrees_with_the_tool(lab, start_collectd):
     finally:
         hold.terminate()
         lab.exec("vm", ["nft", "delete table ip tracked"])
-
-
-def test_one_pass_serves_both_plugins(lab, start_collectd):
-    """With egress_nat beside it, egress_netlink's reads make no further dump."""
-    nat = 'LoadPlugin egress_nat\n<Plugin egress_nat>\n  <Gateway "nat">\n  </Gateway>\n</Plugin>\n'
-    counts = {}
-    for name, body in (("alone", NETLINK_ONLY), ("both", NETLINK_ONLY + nat)):
-        trace = lab.directory / f"trace-{name}"
-        collectd = start_collectd(lab, "vm", body=body, interval=1, sanitized=False,
-                                  wrapper=["strace", "-D", "-f", "-qq", "-e", "trace=sendto,sendmsg", "-o", str(trace)])
-        stamps = set()
-        wait_for_reads(collectd, stamps, 2)
-        before = len(dumps(trace))
-        metrics = wait_for_reads(collectd, stamps, READS)
-        counts[name] = (len(dumps(trace)) - before) / READS
-        known = metrics.find("collectd_egress_nat_ports_used")
-        assert bool(known) == (name == "both")
-        collectd.stop()
-    # One each if they share, two if they do not; the window's ends may cut one read off or add one.
-    assert counts["alone"] > 0
-    assert counts["both"] <= counts["alone"] * 1.5
-
-
-def wait_for_reads(collectd, stamps, reads):
-    """Wait for so many reads of egress_netlink more: the time stamp of its values changes with each."""
-    wanted = len(stamps) + reads
-
-    def seen(metrics):
-        stamps.update(line.rsplit(" ", 1)[1] for line in metrics.text.splitlines()
-                      if line.startswith("collectd_egress_netlink_tcp_connections{"))
-        return len(stamps) >= wanted
-    return collectd.wait_for(seen, 3 * SECONDS, f"{reads} reads")
-
-
-def dumps(trace):
-    """The dump requests to sock_diag that strace saw."""
-    text = trace.read_text(encoding="utf-8", errors="replace")
-    return [line for line in text.splitlines() if "NETLINK" in line.upper() and
-            ("SOCK_DIAG_BY_FAMILY" in line or "TCPDIAG_GETSOCK" in line)]
-
-
