@@ -75,6 +75,8 @@ static void record(struct chain_run *run, const struct transfer_order *order,
   struct target_report *target = &run->report.targets[order->leg.target];
 
   round_record(run->round, &order->leg, &report->outcome, via);
+  if (report->tls_trouble.error != 0)
+    run->report.tls_trouble = report->tls_trouble;
   if (!is_measured(run, &order->leg))
     return;
   target->last = *report;
@@ -89,21 +91,18 @@ static void record_unsent(struct chain_run *run, const struct transfer_order *or
   struct attempt_report report = {
       .outcome = {.result = RESULT_LOCAL, .hop = OUTCOME_NO_HOP, .system_error = error}};
 
-  phases_begin(&report.phases, &plan, now);
+  phases_begin(&report.phases, &plan, 0, now);
   record(run, order, &report, 0);
 }
 
 static void send_attempt(struct chain_run *run, const struct leg *leg, unsigned attempt,
                          nanoseconds now) {
-  bool enters_hop = !leg->hop_tcp && leg->entry < run->chain->hop_count;
   struct transfer_order order = {
       .config = run->place.config,
       .chain = run->chain,
       .leg = *leg,
       .attempt = attempt,
-      .password = enters_hop && hop_at(run, leg->entry)->password_file
-                      ? run->secrets[leg->entry].text
-                      : NULL,
+      .secrets = run->secrets,
   };
   int result = run->place.send(run->place.data, run, &order, now);
 
@@ -174,6 +173,7 @@ static void begin_round(struct chain_run *run, nanoseconds now) {
     return;
   }
   read_secrets(run);
+  run->report.tls_trouble = (struct tls_trouble){0};
   set_legs(run, legs, count, STAGE_PROBING, now);
 }
 
@@ -256,8 +256,15 @@ static nanoseconds leg_start(const struct chain_run *run, size_t index) {
 
 /* A hop whose password is missing is not entered. */
 static bool is_possible(const struct chain_run *run, const struct leg *leg) {
-  return leg->hop_tcp || leg->entry == run->chain->hop_count ||
-         run->report.hop_errors[leg->entry] == 0;
+  size_t last = run->chain->mode == PROBE_MODE_NESTED ? run->chain->hop_count - 1
+                                                      : leg->entry;
+
+  if (leg->hop_tcp || leg->entry == run->chain->hop_count)
+    return true;
+  for (size_t i = leg->entry; i <= last; i++)
+    if (run->report.hop_errors[i] != 0)
+      return false;
+  return true;
 }
 
 static void send_due(struct chain_run *run, nanoseconds now) {

@@ -8,8 +8,6 @@
 
 #include "transfer.h"
 
-#define NEVER INT64_MAX
-
 struct chain_run;
 
 struct chain_run_place {

@@ -27,6 +27,7 @@ struct chain_view {
   unsigned change_seen; /* serial */
   struct trouble no_round;
   struct trouble no_secret[PROBE_CHAIN_HOPS_MAX];
+  struct trouble no_authorities;
 };
 
 static struct probe_config config;
@@ -58,13 +59,13 @@ static int probe_config_block(oconfig_item_t *block) {
 static void emit_gauge(void *data, enum probe_metric metric, const char *plugin_instance,
                        const char *type_instance, double value) {
   (void)data;
-  metric_gauge(&probe_metric_table, metric, plugin_instance, type_instance, value);
+  metric_gauge(&probe_metrics, metric, plugin_instance, type_instance, value);
 }
 
 static void emit_derive(void *data, enum probe_metric metric, const char *plugin_instance,
                         const char *type_instance, int64_t value) {
   (void)data;
-  metric_derive(&probe_metric_table, metric, plugin_instance, type_instance, value);
+  metric_derive(&probe_metrics, metric, plugin_instance, type_instance, value);
 }
 
 static void tell_change(const struct probe_chain *chain, struct chain_view *view) {
@@ -94,10 +95,27 @@ static void tell_secret(const struct probe_hop *hop, int error, struct trouble *
                 hop->name, hop->password_file ? hop->password_file : "");
 }
 
+static void tell_authorities(const struct probe_chain *chain, struct chain_view *view) {
+  const struct tls_trouble *found = &view->report.tls_trouble;
+
+  if (found->error != 0)
+    trouble_begin(&view->no_authorities,
+                  PLUGIN ": chain \"%s\": CACert \"%s\": %s; it is tried again at each "
+                         "probe",
+                  chain->name, found->file,
+                  found->error == EINVAL ? "expected a file of certificates in PEM"
+                                         : strerror(found->error));
+  else
+    trouble_end(&view->no_authorities, PLUGIN ": chain \"%s\": all CACert files can be "
+                                              "used again",
+                chain->name);
+}
+
 static void tell_troubles(const struct probe_chain *chain, struct chain_view *view) {
   for (size_t i = 0; i < chain->hop_count; i++)
     tell_secret(&config.hops[chain->hops[i]], view->report.hop_errors[i],
                 &view->no_secret[i]);
+  tell_authorities(chain, view);
   if (view->report.round_error != 0)
     trouble_begin(&view->no_round, PLUGIN ": chain \"%s\" was not probed: %s",
                   chain->name, strerror(view->report.round_error));
@@ -193,7 +211,7 @@ static int probe_init(void) {
 }
 
 __attribute__((visibility("default"))) void module_register(void) {
-  if (daemon_register_types(&probe_metric_table) != 0)
+  if (daemon_register_types(&probe_metrics) != 0)
     return;
   plugin_register_complex_config(PLUGIN, probe_config_block);
   plugin_register_init(PLUGIN, probe_init);

@@ -220,8 +220,11 @@ const char *outcome_describe(const struct outcome *outcome, char *text, size_t s
 
   if (answered && outcome->status != 0)
     return describe_answer(outcome, text, size);
-  snprintf(text, size, "%s",
-           outcome->result == RESULT_LOCAL ? system_text(outcome->system_error)
-                                           : result_texts[outcome->result]);
+  if (outcome->result != RESULT_LOCAL)
+    snprintf(text, size, "%s", result_texts[outcome->result]);
+  else if (outcome->phase == PHASE_TLS || outcome->phase == PHASE_PROXY_TLS)
+    snprintf(text, size, "a CA, certificate or key file on the prober cannot be used");
+  else
+    snprintf(text, size, "%s", system_text(outcome->system_error));
   return text;
 }

@@ -59,7 +59,10 @@ struct probe_target {
   struct probe_tls tls;
 };
 
-enum probe_mode { PROBE_MODE_CASCADE };
+enum probe_mode {
+  PROBE_MODE_CASCADE, /* each proxy forwards to the next by its own settings */
+  PROBE_MODE_NESTED,  /* the prober asks each proxy for the next with CONNECT */
+};
 
 struct probe_chain {
   char *name;
