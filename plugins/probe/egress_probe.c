@@ -163,6 +163,17 @@ static void tell_cost(void) {
               config.chains[i].name);
 }
 
+static void tell_budget(void) {
+  const struct budget *budget = engine_budget(engine);
+  size_t wanted = budget_wanted(&config);
+
+  if (wanted > budget->transfers)
+    WARNING(PLUGIN ": %zu probes may be under way at once when nothing answers, but the "
+                   "limit of %zu open files allows %zu, and the others wait; raise "
+                   "RLIMIT_NOFILE (systemd: LimitNOFILE) or lengthen Interval",
+            wanted, budget->files, budget->transfers);
+}
+
 static int probe_shutdown(void) {
   engine_stop(engine);
   engine = NULL;
@@ -207,6 +218,7 @@ static int probe_init(void) {
     return 0;
   }
   tell_cost();
+  tell_budget();
   return 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include "egress/address.h"
+
 #include "chain_run.h"
 #include "poll_token.h"
 
@@ -24,6 +26,9 @@ struct engine {
   int wake;                  /* -1: none */
   nanoseconds curl_timer; /* when libcurl wants to be called; NEVER */
   bool stopping;
+  struct budget budget;
+  size_t active_count;
+  size_t names_waiting; /* to be asked for when libcurl is called next */
   size_t run_count;
   struct chain_run **runs;
   struct transfer_list active;  /* in the multi handle */
@@ -86,16 +91,36 @@ static void leave_looking(struct engine *engine, struct transfer *transfer) {
   transfer->look = NEVER;
 }
 
+/* Of a proxy, or straight out of the target. */
+static bool needs_resolver(const struct transfer_order *order) {
+  const struct probe_chain *chain = order->chain;
+  const struct leg *leg = &order->leg;
+  const struct probe_url *url = leg->entry < chain->hop_count
+                                    ? &order->config->hops[chain->hops[leg->entry]].url
+                                    : &chain->targets[leg->target].url;
+  struct net_address literal;
+
+  return net_address_parse(url->host, &literal) < 0;
+}
+
 static int send_transfer(void *data, struct chain_run *run,
                          const struct transfer_order *order, nanoseconds time) {
   struct engine *engine = data;
   struct transfer *transfer = NULL;
-  int result = transfer_new(order, &engine->host, time, &transfer);
+  bool names = needs_resolver(order);
+  int result;
 
+  if (engine->active_count >= engine->budget.transfers)
+    return -EAGAIN;
+  if (names && !budget_has_thread(&engine->budget, engine->names_waiting))
+    return -EBUSY;
+  result = transfer_new(order, &engine->host, time, &transfer);
   if (result < 0)
     return result;
   transfer->owner = run;
   TAILQ_INSERT_TAIL(&engine->active, transfer, active);
+  engine->active_count++;
+  engine->names_waiting += names;
   add_looking(engine, transfer);
   return 0;
 }
@@ -106,6 +131,7 @@ static void end_transfer(struct engine *engine, struct transfer *transfer, CURLc
     return;
   leave_looking(engine, transfer);
   TAILQ_REMOVE(&engine->active, transfer, active);
+  engine->active_count--;
   chain_run_ended(transfer->owner, transfer, now());
   transfer_free(transfer);
 }
@@ -206,6 +232,7 @@ static void *engine_main(void *data) {
     if (engine->curl_timer <= now()) {
       engine->curl_timer = NEVER; /* the call may set it again */
       curl_multi_socket_action(engine->host.multi, CURL_SOCKET_TIMEOUT, 0, &running);
+      engine->names_waiting = 0;
     }
     collect_ended(engine);
     end_slow_connects(engine);
@@ -323,6 +350,7 @@ int engine_start(const struct probe_config *config, struct board *board,
     return -ENOMEM;
   *made = (struct engine){
       .config = config, .host.epoll = -1, .wake = -1, .curl_timer = NEVER};
+  made->budget = budget_of(config);
   TAILQ_INIT(&made->active);
   TAILQ_INIT(&made->looking);
   result = open_descriptors(made);
@@ -339,6 +367,10 @@ int engine_start(const struct probe_config *config, struct board *board,
   else
     *engine = made;
   return result;
+}
+
+const struct budget *engine_budget(const struct engine *engine) {
+  return &engine->budget;
 }
 
 void engine_stop(struct engine *engine) {

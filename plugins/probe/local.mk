@@ -1,6 +1,7 @@
 # egress_probe: targets through chains of proxies, hop by hop.
 
 noinst_HEADERS += \
+	plugins/probe/budget.h \
 	plugins/probe/chain_run.h \
 	plugins/probe/curl_compat.h \
 	plugins/probe/debounce.h \
@@ -32,6 +33,7 @@ libegress_probe_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(OPENSSL_CFLAGS) \
 	$(PCRE2_CFLAGS)
 libegress_probe_la_LIBADD = $(LIBCURL_LIBS) $(OPENSSL_LIBS) $(PCRE2_LIBS)
 libegress_probe_la_SOURCES = \
+	plugins/probe/budget.c \
 	plugins/probe/chain_run.c \
 	plugins/probe/debounce.c \
 	plugins/probe/engine.c \
@@ -81,6 +83,7 @@ libpeer_la_LIBADD = $(OPENSSL_LIBS)
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_probe_config \
+	tests/unit/test_probe_limits \
 	tests/unit/test_probe_engine \
 	tests/unit/test_probe_nested \
 	tests/unit/test_probe_outcome \
@@ -102,6 +105,11 @@ tests_unit_test_probe_config_LDADD = $(PROBE_UNIT_LIBS)
 tests_unit_test_probe_engine_SOURCES = tests/unit/test_probe_engine.c tests/unit/probe_bench.c
 tests_unit_test_probe_engine_CFLAGS = $(PROBE_UNIT_CFLAGS)
 tests_unit_test_probe_engine_LDADD = liblocal-server.la $(PROBE_UNIT_LIBS) $(LIBCURL_LIBS)
+
+# It brings a getaddrinfo of its own.
+tests_unit_test_probe_limits_SOURCES = tests/unit/test_probe_limits.c tests/unit/probe_bench.c
+tests_unit_test_probe_limits_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_limits_LDADD = liblocal-server.la $(PROBE_UNIT_LIBS) $(LIBCURL_LIBS)
 
 tests_unit_test_probe_nested_SOURCES = tests/unit/test_probe_nested.c tests/unit/probe_bench.c
 tests_unit_test_probe_nested_CFLAGS = $(PROBE_UNIT_CFLAGS) $(OPENSSL_CFLAGS)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 void start(struct bench *bench, const char *format, ...) {
-  char text[4096];
+  char text[65536];
   struct option_error error;
   struct option *tree;
   va_list arguments;
