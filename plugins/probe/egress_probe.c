@@ -155,6 +155,9 @@ static void tell_cost(void) {
   if (cost.url)
     INFO(PLUGIN ": this configuration holds about %.0f NAT ports toward %s",
          ceil(cost.ports), probe_url_endpoint(cost.url, endpoint, sizeof(endpoint)));
+  else
+    WARNING(PLUGIN ": out of memory: cannot tell how many NAT ports this configuration "
+                   "holds");
   for (size_t i = 0; i < config.chain_count; i++)
     if (probe_chain_count_targets(&config.chains[i], false) < 2 &&
         probe_chain_count_targets(&config.chains[i], true) == 0)

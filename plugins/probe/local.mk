@@ -84,6 +84,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_probe_config \
 	tests/unit/test_probe_limits \
+	tests/unit/test_probe_memory \
 	tests/unit/test_probe_engine \
 	tests/unit/test_probe_nested \
 	tests/unit/test_probe_outcome \
@@ -110,6 +111,15 @@ tests_unit_test_probe_engine_LDADD = liblocal-server.la $(PROBE_UNIT_LIBS) $(LIB
 tests_unit_test_probe_limits_SOURCES = tests/unit/test_probe_limits.c tests/unit/probe_bench.c
 tests_unit_test_probe_limits_CFLAGS = $(PROBE_UNIT_CFLAGS)
 tests_unit_test_probe_limits_LDADD = liblocal-server.la $(PROBE_UNIT_LIBS) $(LIBCURL_LIBS)
+
+# Each allocation fails in turn.
+WRAP_ALLOCATIONS = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup \
+	-Wl,--wrap=strndup,--wrap=curl_easy_init,--wrap=curl_multi_init \
+	-Wl,--wrap=curl_share_init,--wrap=curl_slist_append
+tests_unit_test_probe_memory_SOURCES = tests/unit/test_probe_memory.c tests/unit/probe_bench.c
+tests_unit_test_probe_memory_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_memory_LDFLAGS = $(AM_LDFLAGS) $(WRAP_ALLOCATIONS)
+tests_unit_test_probe_memory_LDADD = liblocal-server.la $(PROBE_UNIT_LIBS) $(LIBCURL_LIBS)
 
 tests_unit_test_probe_nested_SOURCES = tests/unit/test_probe_nested.c tests/unit/probe_bench.c
 tests_unit_test_probe_nested_CFLAGS = $(PROBE_UNIT_CFLAGS) $(OPENSSL_CFLAGS)

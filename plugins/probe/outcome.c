@@ -185,6 +185,8 @@ static const char *const result_texts[RESULT_COUNT] = {
 
 static const char *system_text(int error) {
   switch (error) {
+  case ENOMEM:
+    return "out of memory on the prober";
   case EMFILE:
   case ENFILE:
     return "no file descriptors left on the prober";
