@@ -6,6 +6,7 @@
 #include "egress/daemon.h"
 
 #include "egress/clock.h"
+#include "egress/nat_status.h"
 
 #include "engine.h"
 #include "probe_metrics.h"
@@ -17,6 +18,9 @@
 /* Cloud NAT's default TCP TIME_WAIT timeout
  * (cloud.google.com/nat/docs/tune-nat-configuration). */
 #define NAT_TIME_WAIT (120 * NANOSECONDS_PER_SECOND)
+
+/* Of a gateway's ports toward one destination, for watching alone. */
+#define COST_SHARE_MAX 0.1
 
 /* A report that is older than so many intervals says nothing of now. */
 #define REPORT_INTERVALS_MAX 3
@@ -35,6 +39,8 @@ static bool configured;
 static struct board *board;
 static struct engine *engine;
 static struct chain_view *views; /* by chain */
+static struct probe_port_cost cost;
+static bool cost_compared;
 
 /* --- Configuration ---------------------------------------------------------------- */
 
@@ -137,21 +143,40 @@ static void read_chain(size_t index, nanoseconds now) {
   tell_change(chain, view);
 }
 
+/* Once, when egress_nat in this process knows how many ports there are. */
+static void compare_cost(nanoseconds now) {
+  uint32_t limit = cost_compared || !cost.url ? 0 : nat_status_limit(now);
+  char endpoint[272];
+
+  if (limit == 0)
+    return;
+  cost_compared = true;
+  if (cost.ports > limit * COST_SHARE_MAX)
+    WARNING(PLUGIN ": the probes themselves hold about %.0f of the %u NAT ports toward %s, "
+                   "more than %.0f %%: lengthen Interval, or spread the targets",
+            ceil(cost.ports), limit,
+            probe_url_endpoint(cost.url, endpoint, sizeof(endpoint)),
+            100 * COST_SHARE_MAX);
+}
+
 /* What fails is in the values: an error from here would suspend the plugin. */
 static int probe_read(void) {
   nanoseconds now = clock_now(CLOCK_MONOTONIC);
 
   for (size_t i = 0; engine && i < config.chain_count; i++)
     read_chain(i, now);
+  if (engine)
+    compare_cost(now);
   return 0;
 }
 
 /* --- Start and end ------------------------------------------------------------------- */
 
 static void tell_cost(void) {
-  struct probe_port_cost cost = probe_config_port_cost(&config, NAT_TIME_WAIT);
   char endpoint[272];
 
+  cost = probe_config_port_cost(&config, NAT_TIME_WAIT);
+  cost_compared = false;
   if (cost.url)
     INFO(PLUGIN ": this configuration holds about %.0f NAT ports toward %s",
          ceil(cost.ports), probe_url_endpoint(cost.url, endpoint, sizeof(endpoint)));
@@ -189,6 +214,7 @@ static int probe_shutdown(void) {
   if (configured)
     probe_config_clear(&config);
   configured = false;
+  cost = (struct probe_port_cost){0};
   return 0;
 }
 
