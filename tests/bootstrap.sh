@@ -16,7 +16,8 @@ check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest valgrind stra
   mandoc liboping0)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
-  prometheus-node-exporter libnetfilter-conntrack-dev)
+  prometheus-node-exporter libnetfilter-conntrack-dev
+  prometheus-blackbox-exporter tinyproxy nginx-light openssl curl ca-certificates)
 
 say() {
   printf '== %s\n' "$*"

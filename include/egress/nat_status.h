@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What egress_nat last found out about destinations, for egress_probe in the
- * same process: is a target's IP:port out of NAT ports, or stalled? Lives in
- * libegress, guarded by a mutex of its own; any thread may call.
+ * same process: is a target's IP:port out of NAT ports, or stalled, and how many
+ * ports are there at all? Lives in libegress, guarded by a mutex of its own; any thread may call.
  */
 #ifndef EGRESS_NAT_STATUS_H
 #define EGRESS_NAT_STATUS_H
@@ -34,6 +34,13 @@ void nat_status_publish(const struct nat_status_entry *entries, size_t count,
  * at `now`. */
 bool nat_status_find(const struct net_endpoint *destination, nanoseconds now,
                      struct nat_status_entry *entry);
+
+/* The fewest ports that any gateway of this machine can grow to; 0: not known.
+ * Valid until `until`. */
+void nat_status_publish_limit(uint32_t ports_limit, nanoseconds until);
+
+/* What was published, at `now`; 0: not known. */
+uint32_t nat_status_limit(nanoseconds now);
 
 #pragma GCC visibility pop
 #endif

@@ -72,6 +72,25 @@ static inline CURLMcode curl_wait(CURLM *multi, int milliseconds) {
 #endif
 }
 
+/* 7.88.0 and 7.88.1 connect a socket that CURL_SOCKOPT_ALREADY_CONNECTED was said of
+ * (curl #10626). A socket that was connected without blocking takes that once. */
+static inline bool curl_connects_again(void) {
+  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+
+  return version == 0x075800 || version == 0x075801;
+}
+
+/* 7.70: the file of authorities that libcurl was built with. NULL: not known. */
+static inline const char *curl_default_bundle(void) {
+#if LIBCURL_VERSION_NUM >= 0x074600
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+
+  return info->age >= CURLVERSION_SEVENTH ? info->cainfo : NULL;
+#else
+  return NULL;
+#endif
+}
+
 enum curl_socks_answer { CURL_SOCKS_NONE, CURL_SOCKS_FAILED, CURL_SOCKS_DENIED };
 
 /* 7.73: a code of its own for SOCKS, with the details. */

@@ -9,6 +9,8 @@ static struct {
   size_t count;
   nanoseconds until;
   struct nat_status_entry entries[NAT_STATUS_MAX];
+  uint32_t ports_limit;
+  nanoseconds limit_until;
 } status = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 void nat_status_publish(const struct nat_status_entry *entries, size_t count,
@@ -35,4 +37,20 @@ bool nat_status_find(const struct net_endpoint *destination, nanoseconds now,
   }
   pthread_mutex_unlock(&status.mutex);
   return found;
+}
+
+void nat_status_publish_limit(uint32_t ports_limit, nanoseconds until) {
+  pthread_mutex_lock(&status.mutex);
+  status.ports_limit = ports_limit;
+  status.limit_until = until;
+  pthread_mutex_unlock(&status.mutex);
+}
+
+uint32_t nat_status_limit(nanoseconds now) {
+  uint32_t limit;
+
+  pthread_mutex_lock(&status.mutex);
+  limit = now < status.limit_until ? status.ports_limit : 0;
+  pthread_mutex_unlock(&status.mutex);
+  return limit;
 }

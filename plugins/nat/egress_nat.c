@@ -183,11 +183,26 @@ static void dispatch_all(void) {
   report_merged(merged);
 }
 
+/* 0: not known of any. */
+static uint32_t smallest_limit(void) {
+  uint32_t smallest = 0;
+
+  for (size_t i = 0; i < config.gateway_count; i++) {
+    uint32_t limit = nat_gateway_limit(&config.gateways[i]);
+
+    if (limit > 0 && (smallest == 0 || limit < smallest))
+      smallest = limit;
+  }
+  return smallest;
+}
+
 static void publish(nanoseconds interval) {
   size_t count = 0;
   const struct nat_status_entry *entries = nat_engine_status(engine, &count);
+  nanoseconds until = clock_now(CLOCK_MONOTONIC) + 2 * interval;
 
-  nat_status_publish(entries, count, clock_now(CLOCK_MONOTONIC) + 2 * interval);
+  nat_status_publish(entries, count, until);
+  nat_status_publish_limit(smallest_limit(), until);
 }
 
 static int nat_read(void) {

@@ -75,6 +75,8 @@ static void record(struct chain_run *run, const struct transfer_order *order,
   struct target_report *target = &run->report.targets[order->leg.target];
 
   round_record(run->round, &order->leg, &report->outcome, via);
+  if (report->tls_trouble.error != 0)
+    run->report.tls_trouble = report->tls_trouble;
   if (!is_measured(run, &order->leg))
     return;
   target->last = *report;
@@ -82,35 +84,38 @@ static void record(struct chain_run *run, const struct transfer_order *order,
                       phases_total(&report->phases));
 }
 
-/* The attempt could not even be made: no memory, no descriptor. */
+/* The attempt could not even be made: no memory, no descriptor, no resolver. */
 static void record_unsent(struct chain_run *run, const struct transfer_order *order,
                           int error, nanoseconds now) {
   static const struct phase_plan plan = {0};
   struct attempt_report report = {
-      .outcome = {.result = RESULT_LOCAL, .hop = OUTCOME_NO_HOP, .system_error = error}};
+      .outcome = {.result = error == EBUSY ? RESULT_DNS : RESULT_LOCAL,
+                  .hop = OUTCOME_NO_HOP,
+                  .system_error = error}};
 
-  phases_begin(&report.phases, &plan, now);
+  phases_begin(&report.phases, &plan, 0, now);
   record(run, order, &report, 0);
 }
 
-static void send_attempt(struct chain_run *run, const struct leg *leg, unsigned attempt,
+/* Whether there was room for it. */
+static bool send_attempt(struct chain_run *run, const struct leg *leg, unsigned attempt,
                          nanoseconds now) {
-  bool enters_hop = !leg->hop_tcp && leg->entry < run->chain->hop_count;
   struct transfer_order order = {
       .config = run->place.config,
       .chain = run->chain,
       .leg = *leg,
       .attempt = attempt,
-      .password = enters_hop && hop_at(run, leg->entry)->password_file
-                      ? run->secrets[leg->entry].text
-                      : NULL,
+      .secrets = run->secrets,
   };
   int result = run->place.send(run->place.data, run, &order, now);
 
+  if (result == -EAGAIN)
+    return false;
   if (result < 0)
     record_unsent(run, &order, -result, now);
   else
     run->active++;
+  return true;
 }
 
 static void note_addresses(struct chain_run *run, const struct transfer *transfer) {
@@ -131,7 +136,7 @@ void chain_run_ended(struct chain_run *run, const struct transfer *transfer,
   note_addresses(run, transfer);
   if (report.outcome.result != RESULT_OK && is_measured(run, &order->leg) &&
       order->attempt < run->place.config->retries)
-    send_attempt(run, &order->leg, order->attempt + 1, now);
+    send_attempt(run, &order->leg, order->attempt + 1, now); /* it leaves its room */
 }
 
 /* --- Rounds -------------------------------------------------------------------------- */
@@ -174,6 +179,7 @@ static void begin_round(struct chain_run *run, nanoseconds now) {
     return;
   }
   read_secrets(run);
+  run->report.tls_trouble = (struct tls_trouble){0};
   set_legs(run, legs, count, STAGE_PROBING, now);
 }
 
@@ -256,17 +262,27 @@ static nanoseconds leg_start(const struct chain_run *run, size_t index) {
 
 /* A hop whose password is missing is not entered. */
 static bool is_possible(const struct chain_run *run, const struct leg *leg) {
-  return leg->hop_tcp || leg->entry == run->chain->hop_count ||
-         run->report.hop_errors[leg->entry] == 0;
+  size_t last = run->chain->mode == PROBE_MODE_NESTED ? run->chain->hop_count - 1
+                                                      : leg->entry;
+
+  if (leg->hop_tcp || leg->entry == run->chain->hop_count)
+    return true;
+  for (size_t i = leg->entry; i <= last; i++)
+    if (run->report.hop_errors[i] != 0)
+      return false;
+  return true;
 }
 
-static void send_due(struct chain_run *run, nanoseconds now) {
+/* Whether there was room for all that is due. */
+static bool send_due(struct chain_run *run, nanoseconds now) {
   while (run->next_leg < run->leg_count && leg_start(run, run->next_leg) <= now) {
-    const struct leg leg = run->legs[run->next_leg++];
+    const struct leg *leg = &run->legs[run->next_leg];
 
-    if (is_possible(run, &leg))
-      send_attempt(run, &leg, 0, now);
+    if (is_possible(run, leg) && !send_attempt(run, leg, 0, now))
+      return false;
+    run->next_leg++;
   }
+  return true;
 }
 
 nanoseconds chain_run_advance(struct chain_run *run, nanoseconds now) {
@@ -277,7 +293,8 @@ nanoseconds chain_run_advance(struct chain_run *run, nanoseconds now) {
       begin_round(run, now);
       continue;
     }
-    send_due(run, now);
+    if (!send_due(run, now))
+      return NEVER;
     if (run->next_leg < run->leg_count)
       return leg_start(run, run->next_leg);
     if (run->active > 0)

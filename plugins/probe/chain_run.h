@@ -8,16 +8,16 @@
 
 #include "transfer.h"
 
-#define NEVER INT64_MAX
-
 struct chain_run;
 
 struct chain_run_place {
   const struct probe_config *config;
   size_t chain; /* index in the configuration */
   struct board *board;
-  /* Sends one attempt; its end is told by chain_run_ended. Returns 0 or -errno,
-   * and then the attempt was not made. */
+  /* Sends one attempt; its end is told by chain_run_ended. Returns 0; -EAGAIN if as
+   * many are under way as may be: one that ends makes room, and chain_run_advance is
+   * called then; or -errno, and the attempt was not made, -EBUSY for want of
+   * a resolver. */
   int (*send)(void *data, struct chain_run *run, const struct transfer_order *order,
               nanoseconds now);
   void *data;

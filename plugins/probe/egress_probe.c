@@ -6,6 +6,7 @@
 #include "egress/daemon.h"
 
 #include "egress/clock.h"
+#include "egress/nat_status.h"
 
 #include "engine.h"
 #include "probe_metrics.h"
@@ -18,6 +19,9 @@
  * (cloud.google.com/nat/docs/tune-nat-configuration). */
 #define NAT_TIME_WAIT (120 * NANOSECONDS_PER_SECOND)
 
+/* Of a gateway's ports toward one destination, for watching alone. */
+#define COST_SHARE_MAX 0.1
+
 /* A report that is older than so many intervals says nothing of now. */
 #define REPORT_INTERVALS_MAX 3
 
@@ -27,6 +31,7 @@ struct chain_view {
   unsigned change_seen; /* serial */
   struct trouble no_round;
   struct trouble no_secret[PROBE_CHAIN_HOPS_MAX];
+  struct trouble no_authorities;
 };
 
 static struct probe_config config;
@@ -34,6 +39,8 @@ static bool configured;
 static struct board *board;
 static struct engine *engine;
 static struct chain_view *views; /* by chain */
+static struct probe_port_cost cost;
+static bool cost_compared;
 
 /* --- Configuration ---------------------------------------------------------------- */
 
@@ -58,13 +65,13 @@ static int probe_config_block(oconfig_item_t *block) {
 static void emit_gauge(void *data, enum probe_metric metric, const char *plugin_instance,
                        const char *type_instance, double value) {
   (void)data;
-  metric_gauge(&probe_metric_table, metric, plugin_instance, type_instance, value);
+  metric_gauge(&probe_metrics, metric, plugin_instance, type_instance, value);
 }
 
 static void emit_derive(void *data, enum probe_metric metric, const char *plugin_instance,
                         const char *type_instance, int64_t value) {
   (void)data;
-  metric_derive(&probe_metric_table, metric, plugin_instance, type_instance, value);
+  metric_derive(&probe_metrics, metric, plugin_instance, type_instance, value);
 }
 
 static void tell_change(const struct probe_chain *chain, struct chain_view *view) {
@@ -94,10 +101,27 @@ static void tell_secret(const struct probe_hop *hop, int error, struct trouble *
                 hop->name, hop->password_file ? hop->password_file : "");
 }
 
+static void tell_authorities(const struct probe_chain *chain, struct chain_view *view) {
+  const struct tls_trouble *found = &view->report.tls_trouble;
+
+  if (found->error != 0)
+    trouble_begin(&view->no_authorities,
+                  PLUGIN ": chain \"%s\": CACert \"%s\": %s; it is tried again at each "
+                         "probe",
+                  chain->name, found->file,
+                  found->error == EINVAL ? "expected a file of certificates in PEM"
+                                         : strerror(found->error));
+  else
+    trouble_end(&view->no_authorities, PLUGIN ": chain \"%s\": all CACert files can be "
+                                              "used again",
+                chain->name);
+}
+
 static void tell_troubles(const struct probe_chain *chain, struct chain_view *view) {
   for (size_t i = 0; i < chain->hop_count; i++)
     tell_secret(&config.hops[chain->hops[i]], view->report.hop_errors[i],
                 &view->no_secret[i]);
+  tell_authorities(chain, view);
   if (view->report.round_error != 0)
     trouble_begin(&view->no_round, PLUGIN ": chain \"%s\" was not probed: %s",
                   chain->name, strerror(view->report.round_error));
@@ -119,30 +143,63 @@ static void read_chain(size_t index, nanoseconds now) {
   tell_change(chain, view);
 }
 
+/* Once, when egress_nat in this process knows how many ports there are. */
+static void compare_cost(nanoseconds now) {
+  uint32_t limit = cost_compared || !cost.url ? 0 : nat_status_limit(now);
+  char endpoint[272];
+
+  if (limit == 0)
+    return;
+  cost_compared = true;
+  if (cost.ports > limit * COST_SHARE_MAX)
+    WARNING(PLUGIN ": the probes themselves hold about %.0f of the %u NAT ports toward %s, "
+                   "more than %.0f %%: lengthen Interval, or spread the targets",
+            ceil(cost.ports), limit,
+            probe_url_endpoint(cost.url, endpoint, sizeof(endpoint)),
+            100 * COST_SHARE_MAX);
+}
+
 /* What fails is in the values: an error from here would suspend the plugin. */
 static int probe_read(void) {
   nanoseconds now = clock_now(CLOCK_MONOTONIC);
 
   for (size_t i = 0; engine && i < config.chain_count; i++)
     read_chain(i, now);
+  if (engine)
+    compare_cost(now);
   return 0;
 }
 
 /* --- Start and end ------------------------------------------------------------------- */
 
 static void tell_cost(void) {
-  struct probe_port_cost cost = probe_config_port_cost(&config, NAT_TIME_WAIT);
   char endpoint[272];
 
+  cost = probe_config_port_cost(&config, NAT_TIME_WAIT);
+  cost_compared = false;
   if (cost.url)
     INFO(PLUGIN ": this configuration holds about %.0f NAT ports toward %s",
          ceil(cost.ports), probe_url_endpoint(cost.url, endpoint, sizeof(endpoint)));
+  else
+    WARNING(PLUGIN ": out of memory: cannot tell how many NAT ports this configuration "
+                   "holds");
   for (size_t i = 0; i < config.chain_count; i++)
     if (probe_chain_count_targets(&config.chains[i], false) < 2 &&
         probe_chain_count_targets(&config.chains[i], true) == 0)
       WARNING(PLUGIN ": chain \"%s\" has one <Target> and no <Control>: a fault of the "
                      "target cannot be told from one on the way to it; add one of either",
               config.chains[i].name);
+}
+
+static void tell_budget(void) {
+  const struct budget *budget = engine_budget(engine);
+  size_t wanted = budget_wanted(&config);
+
+  if (wanted > budget->transfers)
+    WARNING(PLUGIN ": %zu probes may be under way at once when nothing answers, but the "
+                   "limit of %zu open files allows %zu, and the others wait; raise "
+                   "RLIMIT_NOFILE (systemd: LimitNOFILE) or lengthen Interval",
+            wanted, budget->files, budget->transfers);
 }
 
 static int probe_shutdown(void) {
@@ -157,6 +214,7 @@ static int probe_shutdown(void) {
   if (configured)
     probe_config_clear(&config);
   configured = false;
+  cost = (struct probe_port_cost){0};
   return 0;
 }
 
@@ -189,11 +247,12 @@ static int probe_init(void) {
     return 0;
   }
   tell_cost();
+  tell_budget();
   return 0;
 }
 
 __attribute__((visibility("default"))) void module_register(void) {
-  if (daemon_register_types(&probe_metric_table) != 0)
+  if (daemon_register_types(&probe_metrics) != 0)
     return;
   plugin_register_complex_config(PLUGIN, probe_config_block);
   plugin_register_init(PLUGIN, probe_init);

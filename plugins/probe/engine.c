@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine.h"
 
+#include "egress/address.h"
+
 #include "chain_run.h"
+#include "poll_token.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,14 +22,17 @@ TAILQ_HEAD(transfer_list, transfer);
 
 struct engine {
   const struct probe_config *config;
-  CURLM *multi;
-  int epoll, wake; /* -1: none */
+  struct transfer_host host; /* epoll -1: none */
+  int wake;                  /* -1: none */
   nanoseconds curl_timer; /* when libcurl wants to be called; NEVER */
   bool stopping;
+  struct budget budget;
+  size_t active_count;
+  size_t names_waiting; /* to be asked for when libcurl is called next */
   size_t run_count;
   struct chain_run **runs;
-  struct transfer_list active;     /* in the multi handle */
-  struct transfer_list connecting; /* of them, by connect_deadline */
+  struct transfer_list active;  /* in the multi handle */
+  struct transfer_list looking; /* of them, by when ConnectTimeout is looked at */
   pthread_t thread;
 };
 
@@ -37,20 +43,20 @@ static nanoseconds now(void) { return clock_now(CLOCK_MONOTONIC); }
 static int on_multi_socket(CURL *easy, curl_socket_t socket, int what, void *data,
                            void *socket_data) {
   struct engine *engine = data;
-  struct epoll_event event = {.data.fd = socket};
+  struct epoll_event event = {.data.u64 = poll_token_of_socket(socket)};
 
   (void)easy;
   (void)socket_data;
   if (what == CURL_POLL_REMOVE) {
-    epoll_ctl(engine->epoll, EPOLL_CTL_DEL, socket, &event);
+    epoll_ctl(engine->host.epoll, EPOLL_CTL_DEL, socket, &event);
     return 0;
   }
   if (what & CURL_POLL_IN)
     event.events |= EPOLLIN;
   if (what & CURL_POLL_OUT)
     event.events |= EPOLLOUT;
-  if (epoll_ctl(engine->epoll, EPOLL_CTL_MOD, socket, &event) < 0 && errno == ENOENT)
-    epoll_ctl(engine->epoll, EPOLL_CTL_ADD, socket, &event);
+  if (epoll_ctl(engine->host.epoll, EPOLL_CTL_MOD, socket, &event) < 0 && errno == ENOENT)
+    epoll_ctl(engine->host.epoll, EPOLL_CTL_ADD, socket, &event);
   return 0;
 }
 
@@ -66,55 +72,66 @@ static int on_multi_timer(CURLM *multi, long milliseconds, void *data) {
 /* --- Transfers ------------------------------------------------------------------------ */
 
 /* Nearly always the last place: deadlines come in the order of their starts. */
-static void add_connecting(struct engine *engine, struct transfer *transfer) {
-  struct transfer *before = TAILQ_LAST(&engine->connecting, transfer_list);
+static void add_looking(struct engine *engine, struct transfer *transfer) {
+  struct transfer *before = TAILQ_LAST(&engine->looking, transfer_list);
 
-  while (before && before->connect_deadline > transfer->connect_deadline)
-    before = TAILQ_PREV(before, transfer_list, by_connect);
+  if (transfer->look == NEVER)
+    return;
+  while (before && before->look > transfer->look)
+    before = TAILQ_PREV(before, transfer_list, by_look);
   if (before)
-    TAILQ_INSERT_AFTER(&engine->connecting, before, transfer, by_connect);
+    TAILQ_INSERT_AFTER(&engine->looking, before, transfer, by_look);
   else
-    TAILQ_INSERT_HEAD(&engine->connecting, transfer, by_connect);
+    TAILQ_INSERT_HEAD(&engine->looking, transfer, by_look);
 }
 
-static void leave_connecting(struct engine *engine, struct transfer *transfer) {
-  if (transfer->connect_deadline == 0)
-    return;
-  TAILQ_REMOVE(&engine->connecting, transfer, by_connect);
-  transfer->connect_deadline = 0;
+static void leave_looking(struct engine *engine, struct transfer *transfer) {
+  if (transfer->look != NEVER)
+    TAILQ_REMOVE(&engine->looking, transfer, by_look);
+  transfer->look = NEVER;
+}
+
+/* Of a proxy, or straight out of the target. */
+static bool needs_resolver(const struct transfer_order *order) {
+  const struct probe_chain *chain = order->chain;
+  const struct leg *leg = &order->leg;
+  const struct probe_url *url = leg->entry < chain->hop_count
+                                    ? &order->config->hops[chain->hops[leg->entry]].url
+                                    : &chain->targets[leg->target].url;
+  struct net_address literal;
+
+  return net_address_parse(url->host, &literal) < 0;
 }
 
 static int send_transfer(void *data, struct chain_run *run,
                          const struct transfer_order *order, nanoseconds time) {
   struct engine *engine = data;
   struct transfer *transfer = NULL;
-  int result = transfer_new(order, time, &transfer);
+  bool names = needs_resolver(order);
+  int result;
 
+  if (engine->active_count >= engine->budget.transfers)
+    return -EAGAIN;
+  if (names && !budget_has_thread(&engine->budget, engine->names_waiting))
+    return -EBUSY;
+  result = transfer_new(order, &engine->host, time, &transfer);
   if (result < 0)
     return result;
   transfer->owner = run;
-  if (curl_multi_add_handle(engine->multi, transfer->easy) != CURLM_OK) {
-    transfer_free(transfer);
-    return -ENOMEM;
-  }
   TAILQ_INSERT_TAIL(&engine->active, transfer, active);
-  if (transfer->connect_deadline > 0)
-    add_connecting(engine, transfer);
+  engine->active_count++;
+  engine->names_waiting += names;
+  add_looking(engine, transfer);
   return 0;
 }
 
 static void end_transfer(struct engine *engine, struct transfer *transfer, CURLcode code,
                          bool timed_out) {
-  bool redirected = transfer_finish(transfer, code, timed_out, now());
-
-  curl_multi_remove_handle(engine->multi, transfer->easy);
-  if (redirected) {
-    if (curl_multi_add_handle(engine->multi, transfer->easy) == CURLM_OK)
-      return;
-    transfer_finish(transfer, CURLE_OUT_OF_MEMORY, false, now());
-  }
-  leave_connecting(engine, transfer);
+  if (transfer_finish(transfer, code, timed_out, now()))
+    return;
+  leave_looking(engine, transfer);
   TAILQ_REMOVE(&engine->active, transfer, active);
+  engine->active_count--;
   chain_run_ended(transfer->owner, transfer, now());
   transfer_free(transfer);
 }
@@ -123,7 +140,7 @@ static void collect_ended(struct engine *engine) {
   CURLMsg *message;
   int left = 0;
 
-  while ((message = curl_multi_info_read(engine->multi, &left))) {
+  while ((message = curl_multi_info_read(engine->host.multi, &left))) {
     void *transfer = NULL;
 
     if (message->msg != CURLMSG_DONE)
@@ -136,12 +153,17 @@ static void collect_ended(struct engine *engine) {
 static void end_slow_connects(struct engine *engine) {
   struct transfer *transfer;
 
-  while ((transfer = TAILQ_FIRST(&engine->connecting)) &&
-         transfer->connect_deadline <= now()) {
-    if (transfer_is_connecting(transfer))
+  while ((transfer = TAILQ_FIRST(&engine->looking)) && transfer->look <= now()) {
+    nanoseconds time = now();
+
+    leave_looking(engine, transfer);
+    transfer->look = transfer_look(transfer, time);
+    if (transfer->look <= time) {
+      transfer->look = NEVER;
       end_transfer(engine, transfer, CURLE_OK, true);
-    else
-      leave_connecting(engine, transfer);
+    } else {
+      add_looking(engine, transfer);
+    }
   }
 }
 
@@ -157,9 +179,9 @@ static nanoseconds advance(struct engine *engine) {
     if (wanted < next)
       next = wanted;
   }
-  slow = TAILQ_FIRST(&engine->connecting);
-  if (slow && slow->connect_deadline < next)
-    next = slow->connect_deadline;
+  slow = TAILQ_FIRST(&engine->looking);
+  if (slow && slow->look < next)
+    next = slow->look;
   return engine->curl_timer < next ? engine->curl_timer : next;
 }
 
@@ -175,9 +197,15 @@ static int milliseconds_until(nanoseconds time) {
 }
 
 static void handle_event(struct engine *engine, const struct epoll_event *event) {
+  struct relay *relay = poll_token_relay(event->data.u64);
+  int descriptor = poll_token_socket(event->data.u64);
   int running = 0, mask = 0;
 
-  if (event->data.fd == engine->wake) {
+  if (relay) {
+    relay_pump(relay);
+    return;
+  }
+  if (descriptor == engine->wake) {
     engine->stopping = true;
     return;
   }
@@ -187,7 +215,7 @@ static void handle_event(struct engine *engine, const struct epoll_event *event)
     mask |= CURL_CSELECT_OUT;
   if (event->events & (EPOLLERR | EPOLLHUP))
     mask |= CURL_CSELECT_ERR;
-  curl_multi_socket_action(engine->multi, event->data.fd, mask, &running);
+  curl_multi_socket_action(engine->host.multi, descriptor, mask, &running);
 }
 
 static void *engine_main(void *data) {
@@ -196,14 +224,15 @@ static void *engine_main(void *data) {
   int running = 0;
 
   while (!engine->stopping) {
-    int count = epoll_wait(engine->epoll, events, EVENTS_AT_ONCE,
+    int count = epoll_wait(engine->host.epoll, events, EVENTS_AT_ONCE,
                            milliseconds_until(advance(engine)));
 
     for (int i = 0; i < count; i++)
       handle_event(engine, &events[i]);
     if (engine->curl_timer <= now()) {
       engine->curl_timer = NEVER; /* the call may set it again */
-      curl_multi_socket_action(engine->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+      curl_multi_socket_action(engine->host.multi, CURL_SOCKET_TIMEOUT, 0, &running);
+      engine->names_waiting = 0;
     }
     collect_ended(engine);
     end_slow_connects(engine);
@@ -225,20 +254,22 @@ static bool drop_transfers(struct engine *engine) {
       all = false;
       continue;
     }
-    curl_multi_remove_handle(engine->multi, transfer->easy);
     transfer_free(transfer);
   }
   return all;
 }
 
 static void engine_free(struct engine *engine) {
-  if (drop_transfers(engine))
-    curl_multi_cleanup(engine->multi);
+  if (drop_transfers(engine)) {
+    curl_multi_cleanup(engine->host.multi);
+    curl_share_cleanup(engine->host.names);
+  }
+  trust_free(engine->host.trust);
   for (size_t i = 0; i < engine->run_count; i++)
     chain_run_free(engine->runs[i]);
   free(engine->runs);
-  if (engine->epoll >= 0)
-    close(engine->epoll);
+  if (engine->host.epoll >= 0)
+    close(engine->host.epoll);
   if (engine->wake >= 0)
     close(engine->wake);
   free(engine);
@@ -247,22 +278,25 @@ static void engine_free(struct engine *engine) {
 static int open_descriptors(struct engine *engine) {
   struct epoll_event event = {.events = EPOLLIN};
 
-  engine->epoll = epoll_create1(EPOLL_CLOEXEC);
+  engine->host.epoll = epoll_create1(EPOLL_CLOEXEC);
   engine->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (engine->epoll < 0 || engine->wake < 0)
+  if (engine->host.epoll < 0 || engine->wake < 0)
     return -errno;
-  event.data.fd = engine->wake;
-  return epoll_ctl(engine->epoll, EPOLL_CTL_ADD, engine->wake, &event) < 0 ? -errno : 0;
+  event.data.u64 = poll_token_of_socket(engine->wake);
+  return epoll_ctl(engine->host.epoll, EPOLL_CTL_ADD, engine->wake, &event) < 0 ? -errno : 0;
 }
 
 static int open_multi(struct engine *engine) {
-  engine->multi = curl_multi_init();
-  if (!engine->multi)
+  engine->host.multi = curl_multi_init();
+  engine->host.names = curl_share_init();
+  if (!engine->host.multi || !engine->host.names ||
+      curl_share_setopt(engine->host.names, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) !=
+          CURLSHE_OK)
     return -ENOMEM;
-  curl_multi_setopt(engine->multi, CURLMOPT_SOCKETFUNCTION, on_multi_socket);
-  curl_multi_setopt(engine->multi, CURLMOPT_SOCKETDATA, engine);
-  curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, on_multi_timer);
-  curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine);
+  curl_multi_setopt(engine->host.multi, CURLMOPT_SOCKETFUNCTION, on_multi_socket);
+  curl_multi_setopt(engine->host.multi, CURLMOPT_SOCKETDATA, engine);
+  curl_multi_setopt(engine->host.multi, CURLMOPT_TIMERFUNCTION, on_multi_timer);
+  curl_multi_setopt(engine->host.multi, CURLMOPT_TIMERDATA, engine);
   return 0;
 }
 
@@ -315,12 +349,15 @@ int engine_start(const struct probe_config *config, struct board *board,
   if (!made)
     return -ENOMEM;
   *made = (struct engine){
-      .config = config, .epoll = -1, .wake = -1, .curl_timer = NEVER};
+      .config = config, .host.epoll = -1, .wake = -1, .curl_timer = NEVER};
+  made->budget = budget_of(config);
   TAILQ_INIT(&made->active);
-  TAILQ_INIT(&made->connecting);
+  TAILQ_INIT(&made->looking);
   result = open_descriptors(made);
   if (result == 0)
     result = open_multi(made);
+  if (result == 0 && transfer_has_openssl())
+    result = trust_new(&made->host.trust);
   if (result == 0)
     result = make_runs(made, board);
   if (result == 0)
@@ -330,6 +367,10 @@ int engine_start(const struct probe_config *config, struct board *board,
   else
     *engine = made;
   return result;
+}
+
+const struct budget *engine_budget(const struct engine *engine) {
+  return &engine->budget;
 }
 
 void engine_stop(struct engine *engine) {

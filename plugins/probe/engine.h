@@ -5,6 +5,7 @@
 #ifndef EGRESS_ENGINE_H
 #define EGRESS_ENGINE_H
 
+#include "budget.h"
 #include "probe_config.h"
 #include "report.h"
 
@@ -14,6 +15,9 @@ struct engine;
  * as the board must. Returns 0 or -errno. */
 int engine_start(const struct probe_config *config, struct board *board,
                  struct engine **engine);
+
+/* What the process's limits allow it, as they were when it was started. */
+const struct budget *engine_budget(const struct engine *engine);
 
 /* Ends the thread in well under a second, whatever its probes wait for. */
 void engine_stop(struct engine *engine);

@@ -185,6 +185,8 @@ static const char *const result_texts[RESULT_COUNT] = {
 
 static const char *system_text(int error) {
   switch (error) {
+  case ENOMEM:
+    return "out of memory on the prober";
   case EMFILE:
   case ENFILE:
     return "no file descriptors left on the prober";
@@ -220,8 +222,11 @@ const char *outcome_describe(const struct outcome *outcome, char *text, size_t s
 
   if (answered && outcome->status != 0)
     return describe_answer(outcome, text, size);
-  snprintf(text, size, "%s",
-           outcome->result == RESULT_LOCAL ? system_text(outcome->system_error)
-                                           : result_texts[outcome->result]);
+  if (outcome->result != RESULT_LOCAL)
+    snprintf(text, size, "%s", result_texts[outcome->result]);
+  else if (outcome->phase == PHASE_TLS || outcome->phase == PHASE_PROXY_TLS)
+    snprintf(text, size, "a CA, certificate or key file on the prober cannot be used");
+  else
+    snprintf(text, size, "%s", system_text(outcome->system_error));
   return text;
 }

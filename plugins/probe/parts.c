@@ -46,7 +46,11 @@ void parts_of(const struct outcome *outcome, size_t hop_count, int location,
     return;
   else if (hop_count > 0 && (outcome_is_unreached(outcome) ||
                              outcome->phase == PHASE_PROXY_TLS))
-    break_at(0, count, states);
+    break_at(outcome->hop > 0 ? (size_t)outcome->hop : 0, count, states);
   else
     by_verdict(location, hop_count, states);
+  /* Nested: those before the hop have opened their tunnels. */
+  for (int i = 0; i < outcome->hop; i++)
+    if (states[i] == PART_NOT_REACHED)
+      states[i] = PART_WORKED;
 }

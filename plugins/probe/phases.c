@@ -20,13 +20,14 @@ static void close_current(struct phases *phases, nanoseconds now) {
   }
 }
 
-static size_t find_or_add(struct phases *phases, enum phase phase) {
+static size_t find_or_add(struct phases *phases, enum phase phase, unsigned hop) {
   size_t index = 0;
 
-  while (index < phases->count && phases->lengths[index].phase != phase)
+  while (index < phases->count && (phases->lengths[index].phase != phase ||
+                                   phases->lengths[index].hop != hop))
     index++;
   if (index == phases->count) {
-    phases->lengths[index] = (struct phase_length){.phase = phase};
+    phases->lengths[index] = (struct phase_length){.phase = phase, .hop = hop};
     phases->count++;
   }
   return index;
@@ -34,13 +35,31 @@ static size_t find_or_add(struct phases *phases, enum phase phase) {
 
 static void enter(struct phases *phases, enum phase phase, nanoseconds now) {
   close_current(phases, now);
-  phases->now = find_or_add(phases, phase);
+  phases->now = find_or_add(phases, phase, phase_has_hop(phase) ? phases->hop : 0);
+  phases->entered = now;
 }
 
-void phases_begin(struct phases *phases, const struct phase_plan *plan,
+void phases_begin(struct phases *phases, const struct phase_plan *plan, unsigned hop,
                   nanoseconds now) {
-  *phases = (struct phases){.plan = *plan, .begun = now, .changed = now, .count = 1};
+  *phases = (struct phases){.begun = now, .changed = now, .entered = now, .count = 1};
   phases->lengths[0].phase = PHASE_DNS;
+  phases_again(phases, plan, hop);
+}
+
+void phases_again(struct phases *phases, const struct phase_plan *plan, unsigned hop) {
+  phases->plan = *plan;
+  phases->hop = hop < PHASE_HOPS_MAX ? hop : PHASE_HOPS_MAX - 1;
+}
+
+/* Neither a name nor TCP: they are the matter of the proxy before it. */
+void phases_next_hop(struct phases *phases, const struct phase_plan *plan, unsigned hop,
+                     nanoseconds now) {
+  phases_again(phases, plan, hop);
+  enter(phases,
+        plan->proxy_tls ? PHASE_PROXY_TLS
+        : plan->tunnel  ? PHASE_TUNNEL
+                        : PHASE_TTFB,
+        now);
 }
 
 /* A second socket while connecting is the other address family's (RFC 8305). */
@@ -51,8 +70,9 @@ void phases_on_socket(struct phases *phases, nanoseconds now) {
 
 /* CONNECT is sent over the proxy's TLS, so the target's can only come after it. */
 void phases_on_tls(struct phases *phases, nanoseconds now) {
-  bool to_proxy =
-      phases->plan.proxy_tls && phases_current(phases) == PHASE_CONNECT;
+  enum phase current = phases_current(phases);
+  bool to_proxy = phases->plan.proxy_tls &&
+                  (current == PHASE_CONNECT || current == PHASE_PROXY_TLS);
 
   enter(phases, to_proxy ? PHASE_PROXY_TLS : PHASE_TLS, now);
 }

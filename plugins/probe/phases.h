@@ -19,9 +19,10 @@
 
 enum phase {
   PHASE_DNS,       /* the first hop's name, or the target's straight out */
-  PHASE_CONNECT,   /* TCP; for a SOCKS hop its negotiation too */
+  PHASE_CONNECT,   /* TCP; if the first hop is SOCKS its negotiation too */
   PHASE_PROXY_TLS, /* to an HTTPS proxy */
-  PHASE_TUNNEL,    /* CONNECT sent until it is answered */
+  PHASE_TUNNEL,    /* CONNECT sent until it is answered; of a SOCKS proxy behind
+                      another one its whole negotiation */
   PHASE_TLS,       /* to the target */
   PHASE_TTFB,      /* request sent until the first byte of the answer */
   PHASE_TRANSFER,
@@ -37,28 +38,38 @@ bool phase_has_hop(enum phase phase);
 /* What the probe is going to do: which phases may come after which. */
 struct phase_plan {
   bool proxy_tls;  /* the hop speaks TLS */
-  bool tunnel;     /* CONNECT through the hop */
+  bool tunnel;     /* CONNECT through the hop; or SOCKS, behind another hop */
   bool target_tls;
 };
 
 struct phase_length {
   enum phase phase;
+  unsigned hop; /* where phase_has_hop: its place in the chain */
   nanoseconds length;
 };
 
-#define PHASES_MAX PHASE_COUNT
+/* Of one chain, as many as PROBE_CHAIN_HOPS_MAX. */
+#define PHASE_HOPS_MAX 8
+#define PHASES_MAX (PHASE_COUNT - 2 + 2 * PHASE_HOPS_MAX)
 
 struct phases {
   struct phase_plan plan;
+  unsigned hop; /* that is spoken to */
   nanoseconds begun, changed;
+  nanoseconds entered; /* the phase the time runs for */
   size_t count; /* of lengths; the last reached is `now` unless redirected */
   size_t now;   /* index of the phase the time runs for */
   struct phase_length lengths[PHASES_MAX];
 };
 
-/* The probe starts, in PHASE_DNS. */
-void phases_begin(struct phases *phases, const struct phase_plan *plan,
+/* The probe starts, in PHASE_DNS, toward hop `hop`. */
+void phases_begin(struct phases *phases, const struct phase_plan *plan, unsigned hop,
                   nanoseconds now);
+/* A redirect: another connection follows, toward hop `hop`. */
+void phases_again(struct phases *phases, const struct phase_plan *plan, unsigned hop);
+/* Nested: the connection that stands now leads to the next hop. */
+void phases_next_hop(struct phases *phases, const struct phase_plan *plan, unsigned hop,
+                     nanoseconds now);
 
 /* libcurl asks for a socket: the name is resolved. Also when a redirect opens
  * another connection. */

@@ -106,7 +106,7 @@ static int read_control(const struct option *option, void *into,
   return add_target(option, true, &reader->chain, error);
 }
 
-static const char *const modes[] = {"cascade", NULL};
+static const char *const modes[] = {"cascade", "nested", NULL};
 
 #define FIELD(member) offsetof(struct reader, chain.member)
 static const struct option_rule rules[] = {

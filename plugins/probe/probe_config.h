@@ -59,7 +59,10 @@ struct probe_target {
   struct probe_tls tls;
 };
 
-enum probe_mode { PROBE_MODE_CASCADE };
+enum probe_mode {
+  PROBE_MODE_CASCADE, /* each proxy forwards to the next by its own settings */
+  PROBE_MODE_NESTED,  /* the prober asks each proxy for the next with CONNECT */
+};
 
 struct probe_chain {
   char *name;
@@ -134,7 +137,7 @@ void probe_hop_clear(struct probe_hop *hop);
 /* The label of a block: `<Hop "name">`. */
 int probe_option_label(const struct option *option, const char **label,
                        struct option_error *error);
-/* Appends `Name: value`, given in one string or two. */
+/* Appends `Name: value`. */
 int probe_headers_add(const struct option *option, struct probe_headers *headers,
                       struct option_error *error);
 void probe_headers_clear(struct probe_headers *headers);

@@ -70,7 +70,7 @@ static const struct metric metrics[PROBE_METRIC_COUNT] = {
                      .help = "1 where the verdict blames this part of the chain, else 0"},
 };
 
-const struct metric_table probe_metric_table = {
+const struct metric_table probe_metrics = {
     .plugin = "egress_probe",
     .count = PROBE_METRIC_COUNT,
     .metrics = metrics,
@@ -101,11 +101,10 @@ static const char *hop_name(const struct emission *emission, size_t hop) {
   return emission->config->hops[emission->chain->hops[hop]].name;
 }
 
-/* In a cascade all that is seen of the proxies is seen at the first one. */
-static const char *with_hop(const struct emission *emission, enum phase phase, char *text,
-                            size_t size) {
-  if (phase_has_hop(phase) && emission->chain->hop_count > 0)
-    snprintf(text, size, "%s-%s", phase_names[phase], hop_name(emission, 0));
+static const char *with_hop(const struct emission *emission, enum phase phase, size_t hop,
+                            char *text, size_t size) {
+  if (phase_has_hop(phase) && hop < emission->chain->hop_count)
+    snprintf(text, size, "%s-%s", phase_names[phase], hop_name(emission, hop));
   else
     snprintf(text, size, "%s", phase_names[phase]);
   return text;
@@ -140,7 +139,8 @@ static void emit_times(const struct emission *emission,
     gauge(emission, PROBE_LATENCY, "rtt", nanoseconds_to_seconds(last->rtt));
   for (size_t i = 0; i < last->phases.count; i++)
     gauge(emission, PROBE_RESPONSE_TIME,
-          with_hop(emission, last->phases.lengths[i].phase, text, sizeof(text)),
+          with_hop(emission, last->phases.lengths[i].phase, last->phases.lengths[i].hop,
+                   text, sizeof(text)),
           nanoseconds_to_seconds(last->phases.lengths[i].length));
 }
 
@@ -150,9 +150,11 @@ static void emit_statuses(const struct emission *emission,
 
   if (last->status != 0)
     gauge(emission, PROBE_RESPONSE_CODE, "http", last->status);
-  if (last->connect_status != 0)
-    gauge(emission, PROBE_RESPONSE_CODE,
-          with_hop(emission, PHASE_TUNNEL, text, sizeof(text)), last->connect_status);
+  for (size_t i = 0; i < emission->chain->hop_count; i++)
+    if (last->connect_statuses[i] != 0)
+      gauge(emission, PROBE_RESPONSE_CODE,
+            with_hop(emission, PHASE_TUNNEL, i, text, sizeof(text)),
+            last->connect_statuses[i]);
 }
 
 static void emit_certificates(const struct emission *emission,
@@ -160,9 +162,10 @@ static void emit_certificates(const struct emission *emission,
   if (last->target_expiry != 0)
     gauge(emission, PROBE_CERTIFICATE_EXPIRY, "target",
           difftime(last->target_expiry, emission->wall));
-  if (last->proxy_expiry != 0 && emission->chain->hop_count > 0)
-    gauge(emission, PROBE_CERTIFICATE_EXPIRY, hop_name(emission, 0),
-          difftime(last->proxy_expiry, emission->wall));
+  for (size_t i = 0; i < emission->chain->hop_count; i++)
+    if (last->proxy_expiries[i] != 0)
+      gauge(emission, PROBE_CERTIFICATE_EXPIRY, hop_name(emission, i),
+            difftime(last->proxy_expiries[i], emission->wall));
 }
 
 static void emit_parts(const struct emission *emission, const enum part_state *parts) {

@@ -23,7 +23,7 @@ enum probe_metric {
   PROBE_METRIC_COUNT
 };
 
-extern const struct metric_table probe_metric_table;
+extern const struct metric_table probe_metrics;
 
 /* Where values go: one of the two is called for each. `type_instance` may be
  * NULL. */

@@ -40,13 +40,21 @@ void target_counters_init(struct target_counters *counters);
 void target_counters_add(struct target_counters *counters, enum result result,
                          int status, nanoseconds total);
 
-/* What one attempt was like. */
+/* A file of authorities that could not be used. */
+struct tls_trouble {
+  int error;        /* errno, EINVAL: no certificate is in it; 0: none */
+  const char *file; /* the configuration's, or the system's */
+};
+
+/* What one attempt was like. Arrays by the hop's place in the chain. */
 struct attempt_report {
   struct outcome outcome;
   struct phases phases;
-  int connect_status, status; /* 0: none */
-  nanoseconds rtt;            /* 0: not known */
-  time_t target_expiry, proxy_expiry; /* end of the certificate; 0: not seen */
+  int connect_statuses[PROBE_CHAIN_HOPS_MAX], status; /* 0: none */
+  nanoseconds rtt;                                    /* 0: not known */
+  /* The ends of the certificates; 0: not seen. */
+  time_t target_expiry, proxy_expiries[PROBE_CHAIN_HOPS_MAX];
+  struct tls_trouble tls_trouble;
 };
 
 struct target_report {
@@ -72,6 +80,7 @@ struct chain_report {
   struct verdict_change change;
   int round_error;          /* errno: the last round could not begin; 0: it did */
   int hop_errors[PROBE_CHAIN_HOPS_MAX]; /* errno of PasswordFile; 0: none */
+  struct tls_trouble tls_trouble;       /* of the last round */
   size_t target_count;
   struct target_report *targets; /* controls included, never known */
 };

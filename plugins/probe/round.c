@@ -96,6 +96,7 @@ int round_new(const struct probe_config *config, const struct probe_chain *chain
   fill_hops(made, config);
   made->table = (struct verdict_table){
       .chain = chain->name,
+      .nested = chain->mode == PROBE_MODE_NESTED,
       .hop_count = chain->hop_count,
       .hops = made->hops,
       .target_count = targets,

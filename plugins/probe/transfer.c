@@ -2,15 +2,61 @@
 #include "transfer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+/* --- Steps ---------------------------------------------------------------------------- */
+
+static const struct probe_hop *hop_at(const struct transfer *transfer, size_t place) {
+  return &transfer->order.config->hops[transfer->order.chain->hops[place]];
+}
+
+const struct probe_hop *transfer_hop(const struct transfer *transfer) {
+  return transfer->through ? hop_at(transfer, transfer->place) : NULL;
+}
+
+const struct probe_hop *transfer_next_hop(const struct transfer *transfer) {
+  return transfer->through && transfer->place < transfer->last
+             ? hop_at(transfer, transfer->place + 1)
+             : NULL;
+}
+
+bool transfer_is_behind(const struct transfer *transfer) {
+  return transfer->through && transfer->place > transfer->first;
+}
+
+struct transfer_step *transfer_step_now(struct transfer *transfer) {
+  return &transfer->steps[transfer->through ? transfer->place : 0];
+}
+
+/* The relay goes first: it reads from the handle. */
+static void end_step(struct transfer *transfer, struct transfer_step *step) {
+  relay_close(step->relay);
+  if (step->easy) {
+    curl_multi_remove_handle(transfer->host->multi, step->easy);
+    curl_easy_cleanup(step->easy);
+  }
+  curl_slist_free_all(step->headers);
+  curl_slist_free_all(step->proxy_headers);
+  curl_slist_free_all(step->names);
+  if (step->inherited >= 0)
+    close(step->inherited);
+  *step = (struct transfer_step){.inherited = -1};
+}
+
+/* The last ones first: their connections lead through the others. */
+static void end_steps(struct transfer *transfer) {
+  for (size_t i = PROBE_CHAIN_HOPS_MAX; i-- > 0;)
+    end_step(transfer, &transfer->steps[i]);
+}
 
 void transfer_free(struct transfer *transfer) {
   if (!transfer)
     return;
-  curl_easy_cleanup(transfer->easy);
-  curl_slist_free_all(transfer->headers);
-  curl_slist_free_all(transfer->proxy_headers);
+  end_steps(transfer);
   free(transfer->url);
   free(transfer->body);
   free(transfer);
@@ -25,56 +71,166 @@ static CURLcode set_timeout(struct transfer *transfer, nanoseconds now) {
                           milliseconds > 0 ? milliseconds : 1L);
 }
 
+static int begin_step(struct transfer *transfer, int inherited, nanoseconds now) {
+  struct transfer_step *step = transfer_step_now(transfer);
+  CURLcode code;
+
+  step->inherited = inherited;
+  step->easy = transfer->easy = curl_easy_init();
+  if (!step->easy)
+    return -ENOMEM;
+  transfer->answer = (struct proxy_answer){0};
+  code = transfer_set_options(transfer);
+  if (code == CURLE_OK)
+    code = curl_easy_setopt(step->easy, CURLOPT_PRIVATE, (void *)transfer);
+  if (code == CURLE_OK)
+    code = set_timeout(transfer, now);
+  if (code != CURLE_OK)
+    return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+  return curl_multi_add_handle(transfer->host->multi, step->easy) == CURLM_OK ? 0 : -ENOMEM;
+}
+
+static int begin_first(struct transfer *transfer, nanoseconds now) {
+  int result;
+
+  transfer->place = transfer->first;
+  if (transfer->through)
+    transfer->attempt.hop = (int)transfer->place;
+  result = begin_step(transfer, -1, now);
+  phases_again(&transfer->phases, &transfer->plan, (unsigned)transfer->place);
+  return result;
+}
+
+/* A descriptor says nothing of TLS. And some versions connect once more, which a
+ * socket takes once, but not twice. */
+static bool needs_relay(const struct transfer *transfer) {
+  return transfer->plan.proxy_tls ||
+         (curl_connects_again() && transfer_is_behind(transfer));
+}
+
+static int hand_over(struct transfer *transfer, int *descriptor) {
+  struct transfer_step *step = transfer_step_now(transfer);
+  curl_socket_t active = CURL_SOCKET_BAD;
+
+  if (needs_relay(transfer))
+    return relay_open(step->easy, transfer->host->epoll, &step->relay, descriptor);
+  if (curl_easy_getinfo(step->easy, CURLINFO_ACTIVESOCKET, &active) != CURLE_OK ||
+      active == CURL_SOCKET_BAD)
+    return -ENOTCONN;
+  *descriptor = fcntl(active, F_DUPFD_CLOEXEC, 0);
+  if (*descriptor < 0)
+    return -errno;
+  end_step(transfer, step);
+  return 0;
+}
+
+static int begin_next(struct transfer *transfer, nanoseconds now) {
+  int descriptor = -1;
+  int result;
+
+  transfer_sample_rtt(transfer);
+  result = hand_over(transfer, &descriptor);
+  if (result < 0)
+    return result;
+  transfer->place++;
+  transfer->attempt.hop = (int)transfer->place;
+  result = begin_step(transfer, descriptor, now);
+  phases_next_hop(&transfer->phases, &transfer->plan, (unsigned)transfer->place, now);
+  return result;
+}
+
+/* --- The beginning ---------------------------------------------------------------------- */
+
 static void choose_way(struct transfer *transfer) {
   const struct transfer_order *order = &transfer->order;
   const struct leg *leg = &order->leg;
-  const struct probe_hop *entered =
-      leg->entry < order->chain->hop_count
-          ? &order->config->hops[order->chain->hops[leg->entry]]
-          : NULL;
+  bool enters = leg->entry < order->chain->hop_count;
 
-  transfer->attempt.hop = entered ? (int)leg->entry : OUTCOME_NO_HOP;
-  if (entered && entered->connect_timeout > 0)
-    transfer->connect_deadline = transfer->phases.begun + entered->connect_timeout;
+  transfer->attempt.hop = enters ? (int)leg->entry : OUTCOME_NO_HOP;
+  transfer->first = transfer->last = enters ? leg->entry : 0;
   if (leg->hop_tcp)
     return;
   transfer->target = &order->chain->targets[leg->target];
-  transfer->hop = entered;
-  transfer->stripped = !entered && order->chain->hop_count > 0;
+  transfer->through = enters;
+  transfer->stripped = !enters && order->chain->hop_count > 0;
+  if (enters && order->chain->mode == PROBE_MODE_NESTED)
+    transfer->last = order->chain->hop_count - 1;
 }
 
-int transfer_new(const struct transfer_order *order, nanoseconds now,
-                 struct transfer **transfer) {
-  static const struct phase_plan plan = {0}; /* transfer_set_url fills it in */
+int transfer_new(const struct transfer_order *order, const struct transfer_host *host,
+                 nanoseconds now, struct transfer **transfer) {
+  static const struct phase_plan plan = {0};
   struct transfer *made = calloc(1, sizeof(*made));
-  CURLcode code = CURLE_OUT_OF_MEMORY;
+  int result;
 
   if (!made)
     return -ENOMEM;
   made->order = *order;
+  made->host = host;
   made->deadline = now + order->chain->timeout;
-  phases_begin(&made->phases, &plan, now);
+  for (size_t i = 0; i < PROBE_CHAIN_HOPS_MAX; i++)
+    made->steps[i].inherited = -1;
   choose_way(made);
-  made->easy = curl_easy_init();
-  if (made->easy)
-    code = transfer_set_options(made);
-  if (code == CURLE_OK)
-    code = curl_easy_setopt(made->easy, CURLOPT_PRIVATE, (void *)made);
-  if (code == CURLE_OK)
-    code = set_timeout(made, now);
-  made->order.password = NULL; /* libcurl has its own copy */
-  if (code != CURLE_OK) {
+  phases_begin(&made->phases, &plan, (unsigned)made->first, now);
+  result = begin_first(made, now);
+  if (result < 0) {
     transfer_free(made);
-    return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+    return result;
   }
+  made->look = transfer_look(made, now);
   *transfer = made;
   return 0;
 }
 
-bool transfer_is_connecting(const struct transfer *transfer) {
+/* --- ConnectTimeout --------------------------------------------------------------------- */
+
+static bool is_connecting(const struct transfer *transfer) {
   enum phase phase = phases_current(&transfer->phases);
 
   return phase == PHASE_DNS || phase == PHASE_CONNECT;
+}
+
+/* Of a hop behind another one: as long as that one is asked for it. */
+static nanoseconds limit_now(const struct transfer *transfer) {
+  const struct probe_hop *next = transfer_next_hop(transfer);
+  const struct transfer_order *order = &transfer->order;
+
+  if (is_connecting(transfer))
+    return order->leg.entry < order->chain->hop_count
+               ? hop_at(transfer, order->leg.entry)->connect_timeout
+               : 0;
+  return next && phases_current(&transfer->phases) == PHASE_TUNNEL ? next->connect_timeout
+                                                                   : 0;
+}
+
+/* Name and TCP share one limit. */
+static nanoseconds limit_begun(const struct transfer *transfer) {
+  return is_connecting(transfer) && transfer->redirects == 0 ? transfer->phases.begun
+                                                             : transfer->phases.entered;
+}
+
+/* Of the hops that are not spoken of yet the shortest: none can pass earlier. */
+static nanoseconds shortest_left(const struct transfer *transfer) {
+  nanoseconds shortest = 0;
+
+  for (size_t i = transfer->place + 1; transfer->through && i <= transfer->last; i++) {
+    nanoseconds limit = hop_at(transfer, i)->connect_timeout;
+
+    if (limit > 0 && (shortest == 0 || limit < shortest))
+      shortest = limit;
+  }
+  return shortest;
+}
+
+nanoseconds transfer_look(const struct transfer *transfer, nanoseconds now) {
+  nanoseconds limit = limit_now(transfer), later = shortest_left(transfer);
+  nanoseconds look = NEVER;
+
+  if (limit > 0)
+    look = limit_begun(transfer) + limit;
+  if (later > 0 && now + later < look && (limit == 0 || look > now))
+    look = now + later;
+  return look;
 }
 
 /* --- The end ------------------------------------------------------------------------ */
@@ -153,6 +309,15 @@ static void judge_answer(struct transfer *transfer) {
                                                   transfer->body_length);
 }
 
+/* CURLINFO_HTTP_CONNECTCODE of a step that did not get there is 0. */
+static void note_connect_status(struct transfer *transfer) {
+  int status = get_number(transfer, CURLINFO_HTTP_CONNECTCODE);
+
+  transfer->attempt.connect_status = status;
+  if (transfer->through)
+    transfer->connect_statuses[transfer->place] = status;
+}
+
 static void complete(struct transfer *transfer, enum ending ending, nanoseconds now) {
   struct attempt *attempt = &transfer->attempt;
 
@@ -160,37 +325,21 @@ static void complete(struct transfer *transfer, enum ending ending, nanoseconds 
   phases_end(&transfer->phases, now);
   attempt->ending = ending;
   attempt->phase = phases_current(&transfer->phases);
-  attempt->connect_status = get_number(transfer, CURLINFO_HTTP_CONNECTCODE);
   attempt->status = get_number(transfer, CURLINFO_RESPONSE_CODE);
   attempt->answer = transfer->answer;
+  note_connect_status(transfer);
   if (ending == ENDING_DONE)
     judge_answer(transfer);
-  else if (transfer_is_connecting(transfer) && ending != ENDING_TIMEOUT)
+  else if (is_connecting(transfer) && ending != ENDING_TIMEOUT)
     explain_connect(transfer);
+  else if (transfer->tls_trouble.error != 0)
+    attempt->system_error = transfer->tls_trouble.error;
 }
 
-/* The next request is a GET (or HEAD) without a body: what a probe asks for twice
- * it should not send twice. Headers and client certificates stay with the origin
- * that they were meant for. */
-static bool redirect(struct transfer *transfer, const char *location, nanoseconds now) {
-  const char *from = transfer->url ? transfer->url : transfer->target->url.text;
-  char *url = strdup(location);
-  bool head = transfer->target->method && strcmp(transfer->target->method, "HEAD") == 0;
-
-  if (!url)
-    return false;
-  /* Once dropped, they do not come back on the way home. */
-  if (!probe_url_same_origin(from, url))
-    transfer->left_origin = true;
-  free(transfer->url);
-  transfer->url = url;
-  transfer->redirects++;
-  transfer->body_length = 0;
-  if (!head && (curl_easy_setopt(transfer->easy, CURLOPT_HTTPGET, 1L) != CURLE_OK ||
-                curl_easy_setopt(transfer->easy, CURLOPT_CUSTOMREQUEST, NULL) != CURLE_OK))
-    return false;
-  return transfer_set_url(transfer, url) == CURLE_OK &&
-         set_timeout(transfer, now) == CURLE_OK;
+/* Our own means to go on are missing. */
+static void complete_unable(struct transfer *transfer, int error, nanoseconds now) {
+  transfer->attempt.system_error = error;
+  complete(transfer, ENDING_OWN, now);
 }
 
 /* Where an answer of this attempt sends us, if we may go there; else NULL. */
@@ -203,29 +352,70 @@ static const char *location_of(struct transfer *transfer, CURLcode code) {
   return location;
 }
 
+/* All over again, from the first proxy on. Headers and client certificates stay with
+ * the origin that they were meant for. */
+static int redirect(struct transfer *transfer, const char *location, nanoseconds now) {
+  const char *from = transfer->url ? transfer->url : transfer->target->url.text;
+  char *url = strdup(location);
+
+  if (!url)
+    return -ENOMEM;
+  /* Once dropped, they do not come back on the way home. */
+  if (!probe_url_same_origin(from, url))
+    transfer->left_origin = true;
+  note_connect_status(transfer);
+  end_steps(transfer);
+  free(transfer->url);
+  transfer->url = url;
+  transfer->redirects++;
+  transfer->body_length = 0;
+  return begin_first(transfer, now);
+}
+
+static bool is_allowed(const struct transfer *transfer, const char *location) {
+  return transfer->redirects < transfer->target->max_redirects &&
+         (strncasecmp(location, "http:", 5) == 0 ||
+          strncasecmp(location, "https:", 6) == 0);
+}
+
 bool transfer_finish(struct transfer *transfer, CURLcode code, bool timed_out,
                      nanoseconds now) {
-  const char *location = timed_out ? NULL : location_of(transfer, code);
+  const char *location = NULL;
+  int result = 0;
 
-  if (!location) {
+  if (timed_out || code != CURLE_OK) {
     complete(transfer, timed_out ? ENDING_TIMEOUT : ending_of(transfer, code), now);
     return false;
   }
-  if (transfer->redirects < transfer->target->max_redirects &&
-      redirect(transfer, location, now))
-    return true;
-  complete(transfer, ENDING_REDIRECTS, now);
-  return false;
+  if (transfer_next_hop(transfer)) {
+    note_connect_status(transfer);
+    result = begin_next(transfer, now);
+  } else if (!(location = location_of(transfer, code))) {
+    complete(transfer, ENDING_DONE, now);
+    return false;
+  } else if (!is_allowed(transfer, location)) {
+    complete(transfer, ENDING_REDIRECTS, now);
+    return false;
+  } else {
+    result = redirect(transfer, location, now);
+  }
+  if (result < 0)
+    complete_unable(transfer, -result, now);
+  return result == 0;
 }
 
 struct attempt_report transfer_report(const struct transfer *transfer) {
-  return (struct attempt_report){
+  struct attempt_report report = {
       .outcome = outcome_of(&transfer->attempt),
       .phases = transfer->phases,
-      .connect_status = transfer->attempt.connect_status,
       .status = transfer->attempt.status,
       .rtt = transfer->rtt,
       .target_expiry = transfer->target_expiry,
-      .proxy_expiry = transfer->proxy_expiry,
+      .tls_trouble = transfer->tls_trouble,
   };
+
+  memcpy(report.connect_statuses, transfer->connect_statuses,
+         sizeof(report.connect_statuses));
+  memcpy(report.proxy_expiries, transfer->proxy_expiries, sizeof(report.proxy_expiries));
+  return report;
 }

@@ -9,18 +9,34 @@
 #include "egress/address.h"
 
 #include "curl_compat.h"
+#include "relay.h"
 #include "report.h"
 #include "round.h"
+#include "secret.h"
+#include "trust.h"
 
 #include <sys/queue.h>
+
+/* Nothing to wait for. */
+#define NEVER INT64_MAX
 
 /* What is to be sent. */
 struct transfer_order {
   const struct probe_config *config;
   const struct probe_chain *chain;
   struct leg leg;
-  unsigned attempt;     /* 0, and counting retries */
-  const char *password; /* of the hop that is entered; NULL: none. Copied. */
+  unsigned attempt; /* 0, and counting retries */
+  const struct secret *secrets; /* by the hop's place in the chain; must last as long
+                                   as the transfer does. A hop without PasswordFile has
+                                   none */
+};
+
+/* Where transfers run. */
+struct transfer_host {
+  CURLM *multi;
+  int epoll;           /* for relays */
+  struct trust *trust; /* NULL: libcurl's own reading of CA files */
+  CURLSH *names;       /* of hops behind another one: they are resolved there */
 };
 
 #define TRANSFER_SOCKETS_MAX 8
@@ -31,65 +47,94 @@ struct transfer_socket {
   struct net_endpoint remote;
 };
 
+/* One proxy that is spoken to. In a cascade, and straight out, there is one step. */
+struct transfer_step {
+  CURL *easy; /* NULL: not begun, or done and handed over */
+  struct curl_slist *headers, *proxy_headers, *names;
+  int inherited;       /* from the step before; -1: none, or libcurl has it */
+  struct relay *relay; /* to the next step; then easy stays in the multi handle */
+};
+
 struct transfer {
   struct transfer_order order;
+  const struct transfer_host *host;
   const struct probe_target *target; /* NULL: a hop's TCP port */
-  const struct probe_hop *hop;       /* entered; NULL: straight out */
+  bool through; /* proxies; else straight to the target or the hop's port */
   bool stripped; /* straight out of a chain: no header, no body, no credential */
-  CURL *easy;
-  struct curl_slist *headers, *proxy_headers;
 
-  nanoseconds deadline;         /* of the whole attempt */
-  nanoseconds connect_deadline; /* 0: none */
+  /* Places in the chain, if `through`. */
+  size_t first, last; /* proxies that we speak to */
+  size_t place;       /* of the one spoken to now */
+  struct transfer_step steps[PROBE_CHAIN_HOPS_MAX];
+  CURL *easy; /* of the step at `place` */
 
+  nanoseconds deadline; /* of the whole attempt */
+  nanoseconds look;     /* when to look at ConnectTimeout; NEVER */
+
+  struct phase_plan plan; /* of this step */
   struct phases phases;
   struct attempt attempt;
   struct proxy_answer answer; /* being read */
-  int status;                 /* of the status line last read */
   nanoseconds rtt;
-  time_t target_expiry, proxy_expiry;
+  int connect_statuses[PROBE_CHAIN_HOPS_MAX];
+  time_t target_expiry, proxy_expiries[PROBE_CHAIN_HOPS_MAX];
+  struct tls_trouble tls_trouble;
   size_t socket_count;
   struct transfer_socket sockets[TRANSFER_SOCKETS_MAX];
   int64_t redirects;
   char *url;        /* after a redirect */
   bool left_origin; /* a redirect has led to another host */
-  char *body;
-  size_t body_length;
+  char *body; /* what is kept of it, terminated; NULL: nothing */
+  size_t body_length, body_size;
   bool body_cut; /* MaxBody is reached */
 
-  TAILQ_ENTRY(transfer) active;    /* the engine's */
-  TAILQ_ENTRY(transfer) by_connect; /* with a connect_deadline, the engine's */
+  TAILQ_ENTRY(transfer) active;  /* the engine's */
+  TAILQ_ENTRY(transfer) by_look; /* unless `look` is NEVER, the engine's */
   void *owner;
 };
 
-/* Builds the handle, and starts the clock at `now`. Returns 0 or -errno. */
-int transfer_new(const struct transfer_order *order, nanoseconds now,
-                 struct transfer **transfer);
+/* Builds the first handle, adds it to the multi handle, and starts the clock at
+ * `now`. `host` must outlive the transfer. Returns 0 or -errno. */
+int transfer_new(const struct transfer_order *order, const struct transfer_host *host,
+                 nanoseconds now, struct transfer **transfer);
 
-/* The handle must have left its multi handle. */
+/* Takes its handles out of the multi handle. */
 void transfer_free(struct transfer *transfer);
 
 /* libcurl is done with the handle, or `timed_out`: a limit of ours has passed.
- * The handle must still be in its multi handle. Returns true if the transfer
- * was redirected: it must be taken out and added again. Else it has ended, and
- * transfer->attempt is complete. */
+ * Returns true if the transfer goes on with another handle, as for a redirect or the
+ * next proxy. Else it has ended, and transfer->attempt is complete. */
 bool transfer_finish(struct transfer *transfer, CURLcode code, bool timed_out,
                      nanoseconds now);
 
-/* Whether the connection does not stand yet. */
-bool transfer_is_connecting(const struct transfer *transfer);
+/* When ConnectTimeout has to be looked at (again): not later than `now` if it has
+ * passed, NEVER if none is left. */
+nanoseconds transfer_look(const struct transfer *transfer, nanoseconds now);
 
 /* After its end. */
 struct attempt_report transfer_report(const struct transfer *transfer);
 
+/* Whether libcurl's TLS is the OpenSSL that we were built with: if not there must be no
+ * `trust`. */
+bool transfer_has_openssl(void);
+
 /* --- Between the files of this edge -------------------------------------------- */
 
-/* Sets every option. Returns CURLE_OK or what libcurl said. */
+/* The proxy that this step speaks to; NULL: none. */
+const struct probe_hop *transfer_hop(const struct transfer *transfer);
+/* The proxy that it asks that one for; NULL: the target. */
+const struct probe_hop *transfer_next_hop(const struct transfer *transfer);
+/* Nested, and the connection was handed over by the step before. */
+bool transfer_is_behind(const struct transfer *transfer);
+struct transfer_step *transfer_step_now(struct transfer *transfer);
+
+/* Sets every option of a step, and transfer->plan. Returns CURLE_OK or what libcurl
+ * said. */
 CURLcode transfer_set_options(struct transfer *transfer);
-/* Options that depend on the URL, which a redirect changes. */
-CURLcode transfer_set_url(struct transfer *transfer, const char *url);
 /* The callbacks, and what they note down. */
 CURLcode transfer_watch(struct transfer *transfer);
+/* The callback of TLS; nothing without a `trust`. */
+CURLcode transfer_watch_tls(struct transfer *transfer);
 /* The smoothed RTT of the connection that stands, if there is one. */
 void transfer_sample_rtt(struct transfer *transfer);
 /* Whether the kernel has a route to the last address asked for. Sends nothing. */

@@ -25,13 +25,17 @@ static CURLcode set_connection(CURL *easy) {
   return curl_leave_resolver(easy);
 }
 
-/* Debian's default CAPATH turns libcurl's cache of parsed CAs off: 40 ms for each
- * probe. NULL turns CAPATH off. */
-static CURLcode set_target_tls(CURL *easy, const struct probe_tls *tls,
-                               bool with_client_cert) {
+/* The authorities are ours to bring, see transfer_tls.c; with another TLS library
+ * libcurl reads the file. Debian's default CAPATH would be read besides. */
+static CURLcode set_target_tls(const struct transfer *transfer) {
+  const struct probe_tls *tls = &transfer->target->tls;
+  bool with_client_cert = !transfer->stripped && !transfer->left_origin;
+  bool ours = transfer->host->trust != NULL;
+  CURL *easy = transfer->easy;
+
   CURL_SET(CURLOPT_CAPATH, NULL);
-  if (tls->ca_cert)
-    CURL_SET(CURLOPT_CAINFO, tls->ca_cert);
+  if (tls->ca_cert || ours)
+    CURL_SET(CURLOPT_CAINFO, ours ? NULL : tls->ca_cert);
   CURL_SET(CURLOPT_SSL_VERIFYPEER, tls->verify_peer ? 1L : 0L);
   CURL_SET(CURLOPT_SSL_VERIFYHOST, tls->verify_host ? 2L : 0L);
   CURL_SET(CURLOPT_SSLCERT, with_client_cert ? tls->client_cert : NULL);
@@ -39,10 +43,14 @@ static CURLcode set_target_tls(CURL *easy, const struct probe_tls *tls,
   return CURLE_OK;
 }
 
-static CURLcode set_proxy_tls(CURL *easy, const struct probe_tls *tls) {
+static CURLcode set_proxy_tls(const struct transfer *transfer) {
+  const struct probe_tls *tls = &transfer_hop(transfer)->tls;
+  bool ours = transfer->host->trust != NULL;
+  CURL *easy = transfer->easy;
+
   CURL_SET(CURLOPT_PROXY_CAPATH, NULL);
-  if (tls->ca_cert)
-    CURL_SET(CURLOPT_PROXY_CAINFO, tls->ca_cert);
+  if (tls->ca_cert || ours)
+    CURL_SET(CURLOPT_PROXY_CAINFO, ours ? NULL : tls->ca_cert);
   CURL_SET(CURLOPT_PROXY_SSL_VERIFYPEER, tls->verify_peer ? 1L : 0L);
   CURL_SET(CURLOPT_PROXY_SSL_VERIFYHOST, tls->verify_host ? 2L : 0L);
   CURL_SET(CURLOPT_PROXY_SSLCERT, tls->client_cert);
@@ -63,21 +71,45 @@ static CURLcode append_headers(const struct probe_headers *headers,
 }
 
 static CURLcode set_credentials(const struct transfer *transfer) {
+  const struct probe_hop *hop = transfer_hop(transfer);
+  const struct secret *secret = &transfer->order.secrets[transfer->place];
   CURL *easy = transfer->easy;
 
-  if (!transfer->hop->user)
+  if (!hop->user)
     return CURLE_OK;
-  CURL_SET(CURLOPT_PROXYUSERNAME, transfer->hop->user);
-  CURL_SET(CURLOPT_PROXYPASSWORD, transfer->order.password ? transfer->order.password : "");
+  CURL_SET(CURLOPT_PROXYUSERNAME, hop->user);
+  CURL_SET(CURLOPT_PROXYPASSWORD, hop->password_file ? secret->text : "");
   CURL_SET(CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
   CURL_SET(CURLOPT_SOCKS5_AUTH, (long)CURLAUTH_BASIC);
+  return CURLE_OK;
+}
+
+/* The connection is there already, so the name is not to be resolved: it may mean
+ * nothing here. The address is never used. Such entries outlive the handle, hence a
+ * cache of their own. */
+static CURLcode set_no_resolving(struct transfer *transfer) {
+  const struct probe_url *url = &transfer_hop(transfer)->url;
+  struct transfer_step *step = transfer_step_now(transfer);
+  CURL *easy = transfer->easy;
+  struct net_address literal;
+  char entry[320]; /* a name of 255 bytes, :65535:127.0.0.1 */
+
+  CURL_SET(CURLOPT_SHARE, transfer->host->names);
+  if (net_address_parse(url->host, &literal) == 0)
+    return CURLE_OK;
+  snprintf(entry, sizeof(entry), "%s:%u:127.0.0.1", url->host, url->port);
+  step->names = curl_slist_append(NULL, entry);
+  if (!step->names)
+    return CURLE_OUT_OF_MEMORY;
+  CURL_SET(CURLOPT_RESOLVE, step->names);
   return CURLE_OK;
 }
 
 /* "" and not NULL: NULL lets http_proxy and its like in. */
 static CURLcode set_proxy(struct transfer *transfer) {
   CURL *easy = transfer->easy;
-  const struct probe_hop *hop = transfer->hop;
+  const struct probe_hop *hop = transfer_hop(transfer);
+  struct transfer_step *step = transfer_step_now(transfer);
 
   if (!hop) {
     CURL_SET(CURLOPT_PROXY, "");
@@ -87,19 +119,23 @@ static CURLcode set_proxy(struct transfer *transfer) {
   /* Without it libcurl takes 1080 where the URL names no port, even for http. */
   CURL_SET(CURLOPT_PROXYPORT, (long)hop->url.port);
   CURL_SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
-  CURL_TRY(append_headers(&hop->headers, &transfer->proxy_headers));
-  CURL_SET(CURLOPT_PROXYHEADER, transfer->proxy_headers);
+  CURL_TRY(append_headers(&hop->headers, &step->proxy_headers));
+  CURL_SET(CURLOPT_PROXYHEADER, step->proxy_headers);
   CURL_TRY(set_credentials(transfer));
-  return set_proxy_tls(easy, &hop->tls);
+  if (transfer_is_behind(transfer))
+    CURL_TRY(set_no_resolving(transfer));
+  return set_proxy_tls(transfer);
 }
 
 /* "host!": an address, never the name of an interface. */
-static CURLcode set_source(CURL *easy, const struct probe_target *target) {
+static CURLcode set_source(const struct transfer *transfer) {
+  const char *address = transfer->target->source_address;
+  CURL *easy = transfer->easy;
   char source[128];
 
-  if (!target->source_address)
+  if (!address || transfer_is_behind(transfer))
     return CURLE_OK;
-  snprintf(source, sizeof(source), "host!%s", target->source_address);
+  snprintf(source, sizeof(source), "host!%s", address);
   CURL_SET(CURLOPT_INTERFACE, source);
   return CURLE_OK;
 }
@@ -113,7 +149,7 @@ static CURLcode set_family(const struct transfer *transfer) {
   };
   CURL *easy = transfer->easy;
 
-  if (!transfer->hop)
+  if (!transfer->through)
     CURL_SET(CURLOPT_IPRESOLVE, resolve[transfer->target->address_family]);
   return CURLE_OK;
 }
@@ -135,16 +171,17 @@ static CURLcode set_method(const struct transfer *transfer, bool with_body) {
   return CURLE_OK;
 }
 
+/* What was asked for twice is not sent twice: after a redirect it is a GET (or HEAD)
+ * without a body. */
 static CURLcode set_request(struct transfer *transfer) {
+  struct transfer_step *step = transfer_step_now(transfer);
   CURL *easy = transfer->easy;
-  const char *agent = transfer->order.config->user_agent;
 
-  CURL_SET(CURLOPT_USERAGENT, agent ? agent : "collectd-egress");
-  if (!transfer->stripped) {
-    CURL_TRY(append_headers(&transfer->target->headers, &transfer->headers));
-    CURL_SET(CURLOPT_HTTPHEADER, transfer->headers);
+  if (!transfer->stripped && !transfer->left_origin) {
+    CURL_TRY(append_headers(&transfer->target->headers, &step->headers));
+    CURL_SET(CURLOPT_HTTPHEADER, step->headers);
   }
-  return set_method(transfer, !transfer->stripped);
+  return set_method(transfer, !transfer->stripped && transfer->redirects == 0);
 }
 
 static bool is_https(const char *url) { return strncasecmp(url, "https:", 6) == 0; }
@@ -154,48 +191,60 @@ static bool is_http_proxy(const struct probe_hop *hop) {
 }
 
 /* A plain http:// request goes to a proxy as it is, all else through CONNECT. */
-CURLcode transfer_set_url(struct transfer *transfer, const char *url) {
-  bool connect_only = !transfer->target || transfer->target->url.scheme == PROBE_SCHEME_TCP;
-  bool tunnel = is_http_proxy(transfer->hop) && (connect_only || is_https(url));
+static CURLcode set_url(struct transfer *transfer, const char *url, bool connect_only) {
+  const struct probe_hop *hop = transfer_hop(transfer);
+  bool tunnel = is_http_proxy(hop) && (connect_only || is_https(url));
   CURL *easy = transfer->easy;
 
   CURL_SET(CURLOPT_URL, url);
   CURL_SET(CURLOPT_HTTPPROXYTUNNEL, tunnel ? 1L : 0L);
   CURL_SET(CURLOPT_CONNECT_ONLY, connect_only ? 1L : 0L);
-  transfer->phases.plan = (struct phase_plan){
-      .proxy_tls = transfer->hop && transfer->hop->url.scheme == PROBE_SCHEME_HTTPS,
-      .tunnel = tunnel,
+  transfer->plan = (struct phase_plan){
+      .proxy_tls = hop && hop->url.scheme == PROBE_SCHEME_HTTPS,
+      .tunnel = tunnel || (hop && !is_http_proxy(hop)),
       .target_tls = is_https(url),
   };
-  transfer->attempt.plain_proxy = is_http_proxy(transfer->hop) && !tunnel;
-  if (transfer->left_origin) {
-    CURL_SET(CURLOPT_HTTPHEADER, NULL);
-    CURL_SET(CURLOPT_SSLCERT, NULL);
-    CURL_SET(CURLOPT_SSLKEY, NULL);
-  }
+  transfer->attempt.plain_proxy = is_http_proxy(hop) && !tunnel;
   return CURLE_OK;
 }
 
-CURLcode transfer_set_options(struct transfer *transfer) {
-  const struct probe_target *target = transfer->target;
+/* A place that is only connected to; http:// stands for nothing. */
+static CURLcode set_connect(struct transfer *transfer, const struct probe_url *to) {
   char url[320]; /* http://[255 bytes]:65535/ */
   char endpoint[272];
 
-  CURL_TRY(set_connection(transfer->easy));
-  CURL_TRY(transfer_watch(transfer));
-  CURL_TRY(set_proxy(transfer));
-  if (!target) {
-    const struct leg *leg = &transfer->order.leg;
-    const size_t hop = transfer->order.chain->hops[leg->entry];
+  probe_url_endpoint(to, endpoint, sizeof(endpoint));
+  snprintf(url, sizeof(url), "http://%s/", endpoint);
+  return set_url(transfer, url, true);
+}
 
-    probe_url_endpoint(&transfer->order.config->hops[hop].url, endpoint,
-                       sizeof(endpoint));
-    snprintf(url, sizeof(url), "http://%s/", endpoint);
-    return transfer_set_url(transfer, url);
-  }
-  CURL_TRY(set_target_tls(transfer->easy, &target->tls, !transfer->stripped));
-  CURL_TRY(set_source(transfer->easy, target));
+static CURLcode set_target(struct transfer *transfer) {
+  const struct probe_target *target = transfer->target;
+
+  CURL_TRY(set_target_tls(transfer));
   CURL_TRY(set_family(transfer));
   CURL_TRY(set_request(transfer));
-  return transfer_set_url(transfer, target->url.text);
+  return set_url(transfer, transfer->url ? transfer->url : target->url.text,
+                 target->url.scheme == PROBE_SCHEME_TCP);
+}
+
+CURLcode transfer_set_options(struct transfer *transfer) {
+  const struct probe_config *config = transfer->order.config;
+  const struct probe_chain *chain = transfer->order.chain;
+  const struct probe_hop *next = transfer_next_hop(transfer);
+  CURL *easy = transfer->easy;
+
+  CURL_TRY(set_connection(easy));
+  CURL_SET(CURLOPT_USERAGENT, config->user_agent ? config->user_agent : "collectd-egress");
+  CURL_TRY(transfer_watch(transfer));
+  CURL_TRY(set_proxy(transfer));
+  if (!transfer->target)
+    return set_connect(transfer,
+                       &config->hops[chain->hops[transfer->order.leg.entry]].url);
+  CURL_TRY(set_source(transfer));
+  if (!next)
+    return set_target(transfer);
+  /* The connection must outlive the request; nobody else is given it all the same. */
+  CURL_SET(CURLOPT_FORBID_REUSE, 0L);
+  return set_connect(transfer, &next->url);
 }

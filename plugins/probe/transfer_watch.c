@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,12 +30,33 @@ static void note_socket(struct transfer *transfer, int descriptor,
   net_endpoint_from_sockaddr(&address->addr, address->addrlen, &socket->remote);
 }
 
+/* There is one connection to the proxy, and no second one. */
+static curl_socket_t inherit(struct transfer *transfer) {
+  struct transfer_step *step = transfer_step_now(transfer);
+  curl_socket_t descriptor = step->inherited >= 0 ? step->inherited : CURL_SOCKET_BAD;
+
+  step->inherited = -1;
+  return descriptor;
+}
+
+static int on_socket_options(void *data, curl_socket_t descriptor,
+                             curlsocktype purpose) {
+  const struct transfer *transfer = data;
+
+  (void)descriptor;
+  (void)purpose;
+  return transfer_is_behind(transfer) ? CURL_SOCKOPT_ALREADY_CONNECTED
+                                      : CURL_SOCKOPT_OK;
+}
+
 static curl_socket_t on_socket(void *data, curlsocktype purpose,
                                struct curl_sockaddr *address) {
   struct transfer *transfer = data;
   int descriptor;
 
   (void)purpose;
+  if (transfer_is_behind(transfer))
+    return inherit(transfer);
   phases_on_socket(&transfer->phases, now());
   descriptor = socket(address->family, address->socktype | SOCK_CLOEXEC,
                       address->protocol);
@@ -102,43 +121,6 @@ bool transfer_has_route(const struct transfer *transfer) {
   return found;
 }
 
-/* --- TLS ----------------------------------------------------------------------- */
-
-static time_t expiry_of(const X509 *certificate) {
-  struct tm end = {0};
-
-  return certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1
-             ? timegm(&end)
-             : 0;
-}
-
-/* Called for every certificate, good or bad: so its end is known in either case,
- * without a second handshake. The verdict is OpenSSL's own. */
-static int on_certificate(X509_STORE_CTX *store, void *data) {
-  struct transfer *transfer = data;
-  bool of_proxy = phases_current(&transfer->phases) == PHASE_PROXY_TLS;
-
-  *(of_proxy ? &transfer->proxy_expiry : &transfer->target_expiry) =
-      expiry_of(X509_STORE_CTX_get0_cert(store));
-  return X509_verify_cert(store);
-}
-
-static CURLcode on_tls(CURL *easy, void *context, void *data) {
-  struct transfer *transfer = data;
-
-  (void)easy;
-  phases_on_tls(&transfer->phases, now());
-  SSL_CTX_set_cert_verify_callback(context, on_certificate, transfer);
-  return CURLE_OK;
-}
-
-/* With another TLS library the context would be something else. */
-static bool is_openssl(void) {
-  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-
-  return info->ssl_version && strncmp(info->ssl_version, "OpenSSL/", 8) == 0;
-}
-
 /* --- Requests and answers ---------------------------------------------------------- */
 
 static int on_debug(CURL *easy, curl_infotype type, char *text, size_t size, void *data) {
@@ -163,13 +145,30 @@ static size_t on_header(char *line, size_t size, size_t count, void *data) {
 
   if (status != 0) {
     transfer->answer = (struct proxy_answer){0};
-    transfer->status = status;
     phases_on_answer(&transfer->phases, status, now());
     transfer_sample_rtt(transfer);
   } else {
     proxy_answer_add(&transfer->answer, line, length);
   }
   return length;
+}
+
+/* Doubled, for an answer may come in thousands of pieces. */
+static bool keep(struct transfer *transfer, const char *bytes, size_t length) {
+  size_t needed = transfer->body_length + length + 1;
+  size_t size = needed > transfer->body_size ? 2 * needed : transfer->body_size;
+
+  if (size > transfer->body_size) {
+    char *longer = realloc(transfer->body, size);
+
+    if (!longer)
+      return false;
+    transfer->body = longer;
+    transfer->body_size = size;
+  }
+  memcpy(transfer->body + transfer->body_length, bytes, length);
+  transfer->body[transfer->body_length + length] = '\0';
+  return true;
 }
 
 /* Keeps what ExpectBody will be searched in, and stops the transfer at MaxBody. */
@@ -179,15 +178,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   size_t room = (size_t)transfer->target->max_body - transfer->body_length;
   size_t kept = length < room ? length : room;
 
-  if (transfer->target->expectation.body_text && kept > 0) {
-    char *longer = realloc(transfer->body, transfer->body_length + kept + 1);
-
-    if (!longer)
-      return 0;
-    transfer->body = longer;
-    memcpy(longer + transfer->body_length, bytes, kept);
-    longer[transfer->body_length + kept] = '\0';
-  }
+  if (transfer->target->expectation.body_text && kept > 0 &&
+      !keep(transfer, bytes, kept))
+    return 0;
   transfer->body_length += kept;
   transfer->body_cut = kept < length;
   return transfer->body_cut ? 0 : length;
@@ -199,6 +192,8 @@ CURLcode transfer_watch(struct transfer *transfer) {
 
   CURL_SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
   CURL_SET(CURLOPT_OPENSOCKETDATA, transfer);
+  CURL_SET(CURLOPT_SOCKOPTFUNCTION, on_socket_options);
+  CURL_SET(CURLOPT_SOCKOPTDATA, transfer);
   CURL_SET(CURLOPT_DEBUGFUNCTION, on_debug);
   CURL_SET(CURLOPT_DEBUGDATA, transfer);
   CURL_SET(CURLOPT_VERBOSE, 1L);
@@ -206,9 +201,5 @@ CURLcode transfer_watch(struct transfer *transfer) {
   CURL_SET(CURLOPT_HEADERDATA, transfer);
   CURL_SET(CURLOPT_WRITEFUNCTION, on_body);
   CURL_SET(CURLOPT_WRITEDATA, transfer);
-  if (is_openssl()) {
-    CURL_SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
-    CURL_SET(CURLOPT_SSL_CTX_DATA, transfer);
-  }
-  return CURLE_OK;
+  return transfer_watch_tls(transfer);
 }

@@ -240,27 +240,39 @@ static bool all_failing_are(const struct verdict_table *table, size_t entry,
   return true;
 }
 
+/* `entry`: where the legs enter that show what the last hop does. */
+static bool rule_last_answer(const struct verdict_table *table, size_t entry,
+                             struct verdict_finding *finding) {
+  size_t hop = table->hop_count - 1;
+  enum state control = entry_state(table, entry, true);
+  size_t gateway_errors = count_gateway_errors(table, entry);
+
+  if (control == WORKS)
+    *finding = blame(table, VERDICT_EGRESS, entry, EVIDENCE_CONTROL_WORKS);
+  else if (control == FAILS && gateway_errors == 0)
+    *finding = blame_hop(table, hop, entry, EVIDENCE_CONTROL_FAILS);
+  else if (gateway_errors >= 2)
+    *finding = blame(table, VERDICT_EGRESS, entry, EVIDENCE_GATEWAY);
+  else if (all_failing_are(table, entry, is_own_doing))
+    *finding = blame_hop(table, hop, entry, EVIDENCE_OWN_ANSWER);
+  else
+    *finding = blame_range(table, entry, hop, table->hop_count + 1);
+  if (finding->evidence == EVIDENCE_GATEWAY)
+    finding->entry = hop;
+  return true;
+}
+
 static bool rule_last_hop(const struct verdict_table *table,
                           struct verdict_finding *finding) {
   size_t hop = table->hop_count - 1;
-  enum state control = entry_state(table, hop, true);
-  size_t gateway_errors = count_gateway_errors(table, hop);
 
   if (hop_tcp_state(table, hop) == FAILS ||
       all_failing_are(table, hop, outcome_is_unreached))
     return FOUND(blame_hop(table, hop, hop, EVIDENCE_OWN_TCP));
-  if (control == WORKS)
-    return FOUND(blame(table, VERDICT_EGRESS, hop, EVIDENCE_CONTROL_WORKS));
-  if (control == FAILS && gateway_errors == 0)
-    return FOUND(blame_hop(table, hop, hop, EVIDENCE_CONTROL_FAILS));
-  if (gateway_errors >= 2)
-    return FOUND(blame(table, VERDICT_EGRESS, hop, EVIDENCE_GATEWAY));
-  if (all_failing_are(table, hop, is_own_doing))
-    return FOUND(blame_hop(table, hop, hop, EVIDENCE_OWN_ANSWER));
-  return FOUND(blame_range(table, hop, hop, table->hop_count + 1));
+  return rule_last_answer(table, hop, finding);
 }
 
-/* --- Rules 5 and 7 ------------------------------------------------------------ */
+/* --- Rule 5 ------------------------------------------------------------------ */
 
 /* Via is believed only where good answers have named every proxy. */
 static bool rule_via(const struct verdict_table *table,
@@ -282,15 +294,6 @@ static bool rule_via(const struct verdict_table *table,
   return false;
 }
 
-static bool rule_nested(const struct verdict_table *table,
-                        struct verdict_finding *finding) {
-  size_t target = first_failing(table, 0);
-  const struct outcome *outcome = &verdict_leg_at(table, target, 0)->outcome;
-
-  return table->nested && outcome->hop >= 0 && (size_t)outcome->hop < table->hop_count &&
-         FOUND(blame_hop(table, (size_t)outcome->hop, 0, EVIDENCE_CONNECT));
-}
-
 /* `entry`: the last place that can be entered. */
 static bool rule_whole_chain(const struct verdict_table *table, size_t entry,
                              struct verdict_finding *finding) {
@@ -300,7 +303,7 @@ static bool rule_whole_chain(const struct verdict_table *table, size_t entry,
     return FOUND(blame_hop(table, dead, entry, EVIDENCE_OWN_TCP));
   if (all_failing_are(table, entry, outcome_is_unreached))
     return FOUND(blame_hop(table, entry, entry, EVIDENCE_OWN_TCP));
-  return rule_nested(table, finding) || (entry == 0 && rule_via(table, finding)) ||
+  return (entry == 0 && rule_via(table, finding)) ||
          FOUND(blame_range(table, entry, entry, table->hop_count + 1));
 }
 
@@ -328,6 +331,50 @@ static bool rule_straight(const struct verdict_table *table,
   return true;
 }
 
+/* --- Rule 7 ------------------------------------------------------------------ */
+
+/* The hop that was asked last by the probe that came farthest: all before it have
+ * opened their tunnels. hop_count: the target itself was spoken to. */
+static size_t farthest(const struct verdict_table *table, size_t *target) {
+  size_t best = 0;
+
+  *target = first_failing(table, 0);
+  for (size_t i = *target; i < table->target_count; i++) {
+    const struct outcome *outcome = &verdict_leg_at(table, i, 0)->outcome;
+    size_t reached = outcome->hop >= 0 ? (size_t)outcome->hop : table->hop_count;
+
+    if (!table->targets[i].control && target_state(table, i, 0) == FAILS &&
+        !outcome_is_own_side(outcome) && reached > best) {
+      best = reached;
+      *target = i;
+    }
+  }
+  return best;
+}
+
+/* A proxy that is asked for the next one and answers 502, 503 or 504 lives, and says
+ * that the next one does not. If it says nothing, either of the two may be mute. */
+static bool rule_nested(const struct verdict_table *table,
+                        struct verdict_finding *finding) {
+  size_t target, hop = farthest(table, &target);
+  const struct outcome *outcome = &verdict_leg_at(table, target, 0)->outcome;
+  bool next;
+
+  if (hop + 1 >= table->hop_count)
+    return false;
+  next = outcome_is_gateway_error(outcome) ||
+         (outcome->result == RESULT_TUNNEL_TIMEOUT && hop_tcp_state(table, hop + 1) == FAILS);
+  *finding = blame_hop(table, next ? hop + 1 : hop, 0,
+                       outcome_is_gateway_error(outcome) ? EVIDENCE_GATEWAY
+                       : next                            ? EVIDENCE_OWN_TCP
+                                                         : EVIDENCE_CONNECT);
+  if (finding->evidence == EVIDENCE_GATEWAY)
+    finding->entry = hop;
+  if (hop_tcp_state(table, next ? hop + 1 : hop) != FAILS)
+    finding->cause = outcome;
+  return true;
+}
+
 /* ------------------------------------------------------------------------------ */
 
 /* The last place where entering is evidence; all of them fail by now. */
@@ -344,10 +391,12 @@ static void find(const struct verdict_table *table, struct verdict_finding *find
   size_t last = last_evidence(table);
 
   if (rule_local(table, finding) || rule_target(table, finding) ||
-      rule_later_entry(table, finding))
+      rule_later_entry(table, finding) || (table->nested && rule_nested(table, finding)))
     return;
   if (last == table->hop_count)
     rule_straight(table, finding);
+  else if (table->nested && table->hop_count > 1 && last == 0)
+    rule_last_answer(table, 0, finding);
   else if (last + 1 == table->hop_count)
     rule_last_hop(table, finding);
   else

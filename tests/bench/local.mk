@@ -11,15 +11,17 @@ EXTRA_PROGRAMS += \
 	tests/bench/receive_discard \
 	tests/bench/hold_sockets \
 	tests/bench/fill_conntrack \
-	tests/bench/parse_conntrack
+	tests/bench/parse_conntrack \
+	tests/bench/handshake
 EXTRA_LTLIBRARIES = tests/bench/bench_gate.la
 
 BENCH_PRODUCTS = $(EXTRA_LTLIBRARIES) \
 	tests/bench/receive_discard$(EXEEXT) \
 	tests/bench/hold_sockets$(EXEEXT) \
 	tests/bench/fill_conntrack$(EXEEXT) \
-	tests/bench/parse_conntrack$(EXEEXT)
-CLEANFILES += $(BENCH_PRODUCTS) bench-sockets.json bench-conntrack.json
+	tests/bench/parse_conntrack$(EXEEXT) \
+	tests/bench/handshake$(EXEEXT)
+CLEANFILES += $(BENCH_PRODUCTS) bench-sockets.json bench-conntrack.json bench-probe.json
 
 tests_bench_receive_discard_SOURCES = tests/bench/receive_discard.c
 tests_bench_receive_discard_CFLAGS = $(AM_CFLAGS) $(LIBMNL_CFLAGS)
@@ -35,6 +37,10 @@ tests_bench_fill_conntrack_LDADD = $(LIBMNL_LIBS)
 tests_bench_parse_conntrack_SOURCES = tests/bench/parse_conntrack.c
 tests_bench_parse_conntrack_CFLAGS = $(AM_CFLAGS) `$(PKG_CONFIG) --cflags libnetfilter_conntrack`
 tests_bench_parse_conntrack_LDADD = -lnetfilter_conntrack
+
+tests_bench_handshake_SOURCES = tests/bench/handshake.c
+tests_bench_handshake_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+tests_bench_handshake_LDADD = $(OPENSSL_LIBS)
 
 # -rpath makes it a module that can be loaded; it is never installed.
 tests_bench_bench_gate_la_SOURCES = tests/bench/bench_gate.c

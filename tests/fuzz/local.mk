@@ -13,7 +13,9 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_ctnetlink \
 	tests/fuzz/fuzz_proc_sockets \
 	tests/fuzz/fuzz_proc_stat \
-	tests/fuzz/fuzz_gcp_json
+	tests/fuzz/fuzz_gcp_json \
+	tests/fuzz/fuzz_proxy_answer \
+	tests/fuzz/fuzz_probe_config
 
 if FUZZERS
 EXTRA_DIST += tests/fuzz/replay.c
@@ -83,6 +85,20 @@ tests_fuzz_fuzz_gcp_json_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/nat \
 tests_fuzz_fuzz_gcp_json_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_gcp_json_LDFLAGS = $(LINK_FUZZ)
 tests_fuzz_fuzz_gcp_json_LDADD = libegress-nat.la libegress-core.la
+
+PROBE_FUZZ_CFLAGS = $(AM_CFLAGS) -I$(top_srcdir)/plugins/probe -I$(top_srcdir)/tests/unit
+
+tests_fuzz_fuzz_proxy_answer_SOURCES = tests/fuzz/fuzz_proxy_answer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_proxy_answer_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPORA)/proxy_answer"'
+tests_fuzz_fuzz_proxy_answer_CFLAGS = $(PROBE_FUZZ_CFLAGS)
+tests_fuzz_fuzz_proxy_answer_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_proxy_answer_LDADD = libegress-probe.la libegress-core.la
+
+tests_fuzz_fuzz_probe_config_SOURCES = tests/fuzz/fuzz_probe_config.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_probe_config_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPORA)/probe_config"'
+tests_fuzz_fuzz_probe_config_CFLAGS = $(PROBE_FUZZ_CFLAGS)
+tests_fuzz_fuzz_probe_config_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_probe_config_LDADD = libegress-probe.la liboption-tree.la libegress-core.la
 
 # Records a kernel's answers, for new seeds; built on demand.
 EXTRA_PROGRAMS += tests/fuzz/capture

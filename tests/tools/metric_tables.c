@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-static const struct metric_table *const tables[] = {&probe_metric_table, &netlink_metrics,
+static const struct metric_table *const tables[] = {&probe_metrics, &netlink_metrics,
                                                     &nat_metrics};
 
 static void print_bound(double bound) {

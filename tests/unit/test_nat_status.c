@@ -46,11 +46,22 @@ static void test_what_is_too_much_is_dropped(void **state) {
   assert_false(nat_status_find(&entries[NAT_STATUS_MAX].destination, 0, NULL));
 }
 
+static void test_limit(void **state) {
+  (void)state;
+  assert_int_equal(0, nat_status_limit(0));
+  nat_status_publish_limit(64, 1000);
+  assert_int_equal(64, nat_status_limit(999));
+  assert_int_equal(0, nat_status_limit(1000));
+  nat_status_publish_limit(0, 2000);
+  assert_int_equal(0, nat_status_limit(999));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_finds_what_was_published),
       cmocka_unit_test(test_forgets_what_is_old_or_replaced),
       cmocka_unit_test(test_what_is_too_much_is_dropped),
+      cmocka_unit_test(test_limit),
   };
 
   return cmocka_run_group_tests_name("nat_status", tests, NULL, NULL);

@@ -3,11 +3,9 @@
  * The engine against servers of its own on 127.0.0.1. Nothing is asserted about
  * how fast anything is, only about what comes out in the end.
  */
-#include "unit.h"
+#include "probe_bench.h"
 
-#include "engine.h"
 #include "local_server.h"
-#include "option_tree.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -18,87 +16,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define WAIT_SECONDS 20
-
-struct bench {
-  struct probe_config config;
-  struct board *board;
-  struct engine *engine;
-  struct chain_report report;
-};
-
-__attribute__((format(printf, 2, 3))) static void start(struct bench *bench,
-                                                        const char *format, ...) {
-  char text[4096];
-  struct option_error error;
-  struct option *tree;
-  va_list arguments;
-
-  va_start(arguments, format);
-  vsnprintf(text, sizeof(text), format, arguments);
-  va_end(arguments);
-  *bench = (struct bench){0};
-  tree = option_tree_parse(text);
-  assert_non_null(tree);
-  probe_config_init(&bench->config);
-  if (probe_config_parse(tree, &bench->config, &error) < 0)
-    fail_msg("%s", error.text);
-  option_tree_free(tree);
-  assert_int_equal(
-      0, probe_config_settle(&bench->config, NANOSECONDS_PER_SECOND, &error));
-  assert_int_equal(0, board_new(&bench->config, &bench->board));
-  assert_int_equal(0, chain_report_init(&bench->report, &bench->config.chains[0]));
-  assert_int_equal(0, engine_start(&bench->config, bench->board, &bench->engine));
-}
-
-static void stop(struct bench *bench) {
-  engine_stop(bench->engine);
-  chain_report_clear(&bench->report);
-  board_free(bench->board);
-  probe_config_clear(&bench->config);
-}
-
-static const struct target_report *target_of(const struct bench *bench, size_t target) {
-  return &bench->report.targets[target];
-}
-
-typedef bool condition(const struct bench *bench, int argument);
-
-static void wait_for(struct bench *bench, const char *what, condition *met,
-                     int argument) {
-  for (int i = 0; i < WAIT_SECONDS * 100; i++) {
-    board_take(bench->board, 0, &bench->report);
-    if (met(bench, argument))
-      return;
-    usleep(10000);
-  }
-  fail_msg("%d s without %s; last result %s, location %d", WAIT_SECONDS, what,
-           result_names[target_of(bench, 0)->last.outcome.result],
-           bench->report.location);
-}
-
-static bool is_known(const struct bench *bench, int argument) {
-  (void)argument;
-  return target_of(bench, 0)->known;
-}
-
-static bool is_judged_at(const struct bench *bench, int location) {
-  return bench->report.judged && bench->report.location == location;
-}
-
-static bool has_result(const struct bench *bench, int result) {
-  return target_of(bench, 0)->counters.results[result] > 0;
-}
-
-static void assert_adds_up(const struct attempt_report *last) {
-  nanoseconds sum = 0;
-
-  for (size_t i = 0; i < last->phases.count; i++)
-    sum += last->phases.lengths[i].length;
-  assert_int_equal(sum, phases_total(&last->phases));
-  assert_true(sum > 0);
-}
 
 /* A tcp:// target goes through CONNECT, an http:// one does not. */
 static const char through_proxy[] = "<Plugin egress_probe>\n"
@@ -133,7 +50,7 @@ static const struct fault {
 
 static bool fails_as(const struct bench *bench, int index) {
   return target_of(bench, 0)->last.outcome.result == faults[index].tunnel &&
-         target_of(bench, 0)->last.connect_status == faults[index].tunnel_status &&
+         target_of(bench, 0)->last.connect_statuses[0] == faults[index].tunnel_status &&
          target_of(bench, 1)->last.outcome.result == faults[index].plain;
 }
 
@@ -146,7 +63,7 @@ static void test_proxy_faults(void **state) {
   wait_for(&bench, "a good round", is_judged_at, VERDICT_NONE);
   assert_int_equal(RESULT_OK, target_of(&bench, 0)->last.outcome.result);
   assert_int_equal(RESULT_OK, target_of(&bench, 1)->last.outcome.result);
-  assert_int_equal(200, target_of(&bench, 0)->last.connect_status);
+  assert_int_equal(200, target_of(&bench, 0)->last.connect_statuses[0]);
   assert_int_equal(200, target_of(&bench, 1)->last.status);
   assert_int_equal(PART_WORKED, target_of(&bench, 1)->parts[2]);
   assert_adds_up(&target_of(&bench, 0)->last);
@@ -351,17 +268,6 @@ static void test_stops_whatever_hangs(void **state) {
   stop(&bench);
   assert_true(clock_now(CLOCK_MONOTONIC) - begun < NANOSECONDS_PER_SECOND);
   local_server_stop(server);
-}
-
-/* A probe that listened to any of these would reach nothing. */
-static void poison_environment(void) {
-  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
-                                      "all_proxy", "ALL_PROXY"};
-
-  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-    setenv(names[i], "http://192.0.2.1:9", 1);
-  setenv("no_proxy", "*", 1);
-  setenv("NO_PROXY", "*", 1);
 }
 
 int main(void) {

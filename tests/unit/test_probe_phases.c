@@ -20,7 +20,7 @@ static void test_tunnel_through_a_tls_proxy(void **state) {
   struct phases phases;
 
   (void)state;
-  phases_begin(&phases, &plan, 1000);
+  phases_begin(&phases, &plan, 0, 1000);
   phases_on_socket(&phases, 1001);        /* dns 1 */
   phases_on_tls(&phases, 1003);           /* connect 2 */
   phases_on_request(&phases, true, 1007); /* proxy_tls 4 */
@@ -40,7 +40,7 @@ static void test_refused_connect_reaches_no_tls(void **state) {
   struct phases phases;
 
   (void)state;
-  phases_begin(&phases, &plan, 0);
+  phases_begin(&phases, &plan, 0, 0);
   phases_on_socket(&phases, 1);
   phases_on_request(&phases, true, 3);
   phases_on_answer(&phases, 403, 10);
@@ -56,12 +56,12 @@ static void test_failure_ends_the_phase_it_is_in(void **state) {
   struct phases phases;
 
   (void)state;
-  phases_begin(&phases, &plan, 5);
+  phases_begin(&phases, &plan, 0, 5);
   phases_end(&phases, 8);
   assert_int_equal(1, phases.count);
   assert_int_equal(3, length_of(&phases, PHASE_DNS));
 
-  phases_begin(&phases, &plan, 5);
+  phases_begin(&phases, &plan, 0, 5);
   phases_on_socket(&phases, 6);
   phases_on_socket(&phases, 7); /* the other address family */
   phases_end(&phases, 26);
@@ -73,7 +73,7 @@ static void test_redirect_adds_to_the_same_phases(void **state) {
   struct phases phases;
 
   (void)state;
-  phases_begin(&phases, &plan, 0);
+  phases_begin(&phases, &plan, 0, 0);
   for (int i = 0; i < 3; i++) {
     phases_on_socket(&phases, 10 * i + 1);
     phases_on_request(&phases, false, 10 * i + 3);
@@ -98,7 +98,7 @@ static void test_lengths_always_add_up(void **state) {
     nanoseconds now = rand_r(&seed), begun = now;
     struct phases phases;
 
-    phases_begin(&phases, &plan, now);
+    phases_begin(&phases, &plan, 0, now);
     for (int event = 0; event < 30; event++) {
       now += rand_r(&seed) % 100;
       switch (rand_r(&seed) % 4) {

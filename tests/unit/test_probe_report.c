@@ -88,15 +88,15 @@ static void write_line(struct page *page, enum probe_metric metric,
   size_t used = strlen(page->text);
 
   assert_true(strlen(plugin_instance) > 0);
-  assert_true(!probe_metric_table.metrics[metric].type_instance == !type_instance);
+  assert_true(!probe_metrics.metrics[metric].type_instance == !type_instance);
   snprintf(page->text + used, sizeof(page->text) - used, "%s{%s,%s} %g\n",
-           probe_metric_table.metrics[metric].type, plugin_instance,
+           probe_metrics.metrics[metric].type, plugin_instance,
            type_instance ? type_instance : "-", value);
 }
 
 static void on_gauge(void *data, enum probe_metric metric, const char *plugin_instance,
                      const char *type_instance, double value) {
-  assert_int_equal(METRIC_GAUGE, probe_metric_table.metrics[metric].kind);
+  assert_int_equal(METRIC_GAUGE, probe_metrics.metrics[metric].kind);
   write_line(data, metric, plugin_instance, type_instance, value);
 }
 
@@ -104,7 +104,7 @@ static void on_derive(void *data, enum probe_metric metric, const char *plugin_i
                       const char *type_instance, int64_t value) {
   struct page *page = data;
 
-  assert_int_equal(METRIC_DERIVE, probe_metric_table.metrics[metric].kind);
+  assert_int_equal(METRIC_DERIVE, probe_metrics.metrics[metric].kind);
   page->derives++;
   write_line(page, metric, plugin_instance, type_instance, (double)value);
 }
@@ -142,12 +142,12 @@ static struct attempt_report failed_in_tunnel(void) {
   const struct phase_plan plan = {.tunnel = true, .target_tls = true};
   struct attempt_report report = {
       .outcome = {.result = RESULT_PROXY_ERROR, .phase = PHASE_TUNNEL, .status = 503},
-      .connect_status = 503,
+      .connect_statuses = {503},
       .rtt = 2 * NANOSECONDS_PER_MILLISECOND,
-      .proxy_expiry = 1000000 - 5,
+      .proxy_expiries = {1000000 - 5},
   };
 
-  phases_begin(&report.phases, &plan, 0);
+  phases_begin(&report.phases, &plan, 0, 0);
   phases_on_socket(&report.phases, seconds_to_nanoseconds(0.25));
   phases_on_request(&report.phases, true, seconds_to_nanoseconds(0.5));
   phases_end(&report.phases, seconds_to_nanoseconds(1));

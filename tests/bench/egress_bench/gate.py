@@ -128,12 +128,11 @@ class GatedCollectd:
 
     def values(self, identifiers):
         """The latest values by identifier "plugin-instance/type-instance"; None for one that is not there."""
-        with self._values_socket() as stream:
-            return {name: _ask(stream, name) for name in identifiers}
+        return ask_values(self._folder, identifiers)
 
     def identifiers(self, prefix):
         """The identifiers of all values that begin with a prefix."""
-        with self._values_socket() as stream:
+        with _values_socket(self._folder) as stream:
             lines = _answer(stream, "LISTVAL")
         names = [line.split(" ", 1)[1].removeprefix("bench/") for line in lines]
         return [name for name in names if name.startswith(prefix)]
@@ -151,19 +150,6 @@ class GatedCollectd:
             self._child.kill()
             self._child.wait()
             raise BenchError(f"{self.name}: collectd did not end {_STOP_SECONDS} s after SIGTERM") from None
-
-    @contextlib.contextmanager
-    def _values_socket(self):
-        directory = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(_READ_SECONDS)
-                # Through the descriptor: the path itself may be longer than a socket's address can be.
-                connection.connect(f"/proc/self/fd/{directory}/values")
-                with connection.makefile("rw", encoding="utf-8", newline="\n") as stream:
-                    yield stream
-        finally:
-            os.close(directory)
 
     def _await_gate(self):
         """The figures of the read that has ended: nanoseconds of the thread, and of the process."""
@@ -184,6 +170,26 @@ class GatedCollectd:
                 if line.startswith(f"{field}:"):
                     return int(line.split()[1]) * 1024
         raise BenchError(f"{self.name}: /proc/{self._child.pid}/status has no {field}")
+
+
+def ask_values(folder, identifiers):
+    """The latest values of a collectd that works in a folder, by identifier; None for one that is not there."""
+    with _values_socket(folder) as stream:
+        return {name: _ask(stream, name) for name in identifiers}
+
+
+@contextlib.contextmanager
+def _values_socket(folder):
+    directory = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_READ_SECONDS)
+            # Through the descriptor: the path itself may be longer than a socket's address can be.
+            connection.connect(f"/proc/self/fd/{directory}/values")
+            with connection.makefile("rw", encoding="utf-8", newline="\n") as stream:
+                yield stream
+    finally:
+        os.close(directory)
 
 
 def _ask(stream, name):

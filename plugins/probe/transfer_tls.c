@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * TLS: the authorities to trust, shared by all probes, and how long certificates
+ * last.
+ */
+#include "transfer.h"
+
+#include <openssl/ssl.h>
+#include <string.h>
+
+static bool is_to_proxy(const struct transfer *transfer) {
+  return phases_current(&transfer->phases) == PHASE_PROXY_TLS;
+}
+
+static time_t expiry_of(const X509 *certificate) {
+  struct tm end = {0};
+
+  return certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1
+             ? timegm(&end)
+             : 0;
+}
+
+/* Called for every certificate, good or bad: so its end is known in either case,
+ * without a second handshake. The verdict is OpenSSL's own. */
+static int on_certificate(X509_STORE_CTX *store, void *data) {
+  struct transfer *transfer = data;
+
+  *(is_to_proxy(transfer) ? &transfer->proxy_expiries[transfer->place]
+                          : &transfer->target_expiry) =
+      expiry_of(X509_STORE_CTX_get0_cert(store));
+  return X509_verify_cert(store);
+}
+
+/* As the store of verification it counts before the context's own, whenever libcurl
+ * should fill that one. The context takes a reference. */
+static CURLcode bring_authorities(struct transfer *transfer, SSL_CTX *context) {
+  const struct probe_tls *tls = is_to_proxy(transfer) ? &transfer_hop(transfer)->tls
+                                                      : &transfer->target->tls;
+  X509_STORE *store = NULL;
+  int result;
+
+  if (!tls->verify_peer)
+    return CURLE_OK;
+  result = trust_find(transfer->host->trust, tls->ca_cert, &store);
+  if (result == 0)
+    return SSL_CTX_set1_verify_cert_store(context, store) == 1 ? CURLE_OK
+                                                               : CURLE_OUT_OF_MEMORY;
+  transfer->tls_trouble = (struct tls_trouble){
+      .error = -result, .file = tls->ca_cert ? tls->ca_cert : trust_system_bundle()};
+  return CURLE_SSL_CACERT_BADFILE;
+}
+
+static CURLcode on_tls(CURL *easy, void *context, void *data) {
+  struct transfer *transfer = data;
+
+  (void)easy;
+  phases_on_tls(&transfer->phases, clock_now(CLOCK_MONOTONIC));
+  SSL_CTX_set_cert_verify_callback(context, on_certificate, transfer);
+  return bring_authorities(transfer, context);
+}
+
+/* With another TLS library, or another OpenSSL than ours, the context that the
+ * callback is given would be something else. */
+bool transfer_has_openssl(void) {
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+  char expected[32];
+
+  snprintf(expected, sizeof(expected), "OpenSSL/%lu.", OpenSSL_version_num() >> 28);
+  return info->ssl_version &&
+         strncmp(info->ssl_version, expected, strlen(expected)) == 0;
+}
+
+CURLcode transfer_watch_tls(struct transfer *transfer) {
+  CURL *easy = transfer->easy;
+
+  if (!transfer->host->trust)
+    return CURLE_OK;
+  CURL_SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
+  CURL_SET(CURLOPT_SSL_CTX_DATA, transfer);
+  return CURLE_OK;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Certificates good and bad, of targets and of HTTPS proxies, and the authorities
+ * that all probes share.
+ */
+#include "probe_bench.h"
+
+#include "peer.h"
+#include "throwaway.h"
+#include "trust.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOUR 3600L
+#define DAY (24 * HOUR)
+
+static struct throwaway throwaway;
+
+/* Straight out to an origin; the name resolves without a resolver. */
+static const char straight[] = "<Plugin egress_probe>\n"
+                               "Interval 0.4\n"
+                               "<Chain \"c\">\n"
+                               "<Target \"t\">\n"
+                               "URL \"https://localhost:%u/\"\n"
+                               "CACert \"%s\"\n"
+                               "ExpectBody \"fine\"\n"
+                               "%s"
+                               "</Target>\n"
+                               "</Chain>\n"
+                               "</Plugin>\n";
+
+/* Both speak TLS, and tests differ in one of them. */
+static const char through_proxy[] = "<Plugin egress_probe>\n"
+                                    "Interval 0.4\n"
+                                    "<Hop \"proxy\">\n"
+                                    "URL \"https://localhost:%u\"\n"
+                                    "CACert \"%s\"\n"
+                                    "</Hop>\n"
+                                    "<Chain \"c\">\n"
+                                    "Hops \"proxy\"\n"
+                                    "<Target \"t\">\n"
+                                    "URL \"https://origin.invalid:%u/\"\n"
+                                    "CACert \"%s\"\n"
+                                    "</Target>\n"
+                                    "</Chain>\n"
+                                    "</Plugin>\n";
+
+static struct peer *start_origin(const char *certificate) {
+  const struct peer_options options = {.role = PEER_ORIGIN, .certificate = certificate};
+
+  return peer_start(&options);
+}
+
+static struct peer *start_proxy(const char *certificate) {
+  const struct peer_options options = {.role = PEER_PROXY, .certificate = certificate};
+
+  return peer_start(&options);
+}
+
+static const struct certificate_case {
+  const char *name;
+  long seconds;
+  int self_signed;
+  const char *option;
+  enum result result;
+} certificates[] = {
+    {"localhost", 2 * HOUR, 0, "", RESULT_OK},
+    {"localhost", -HOUR, 0, "", RESULT_CERTIFICATE},
+    {"localhost", 2 * HOUR, 1, "", RESULT_CERTIFICATE},
+    {"elsewhere.invalid", 2 * HOUR, 0, "", RESULT_CERTIFICATE},
+    {"elsewhere.invalid", 2 * HOUR, 0, "VerifyHost false\n", RESULT_OK},
+    {"localhost", -HOUR, 0, "VerifyPeer false\nVerifyHost false\n", RESULT_OK},
+};
+
+/* The clock goes on while the test runs. */
+static void assert_ends_in(time_t expiry, long seconds) {
+  long left = (long)(expiry - time(NULL));
+
+  assert_in_range(left - (seconds - 600), 0, 600);
+}
+
+static void test_certificates_of_a_target(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof(certificates) / sizeof(certificates[0]); i++) {
+    const struct certificate_case *one = &certificates[i];
+    const struct attempt_report *last;
+    struct throwaway_leaf leaf;
+    struct peer *origin;
+    struct bench bench;
+
+    throwaway_issue(&throwaway, one->name, one->seconds, one->self_signed, &leaf);
+    origin = start_origin(leaf.path);
+    start(&bench, straight, peer_port(origin), throwaway.authority, one->option);
+    wait_for(&bench, "a round", is_known, 0);
+    last = &target_of(&bench, 0)->last;
+    assert_int_equal(one->result, last->outcome.result);
+    assert_ends_in(last->target_expiry, one->seconds);
+    assert_true(length_of(last, PHASE_TLS, 0) > 0);
+    assert_adds_up(last);
+    if (one->result == RESULT_CERTIFICATE) {
+      assert_int_equal(PHASE_TLS, last->outcome.phase);
+      assert_int_equal(0, peer_requests(origin));
+    }
+    stop(&bench);
+    peer_stop(origin);
+  }
+}
+
+static void test_certificates_of_a_proxy(void **state) {
+  struct throwaway_leaf good, origin_leaf;
+
+  (void)state;
+  throwaway_issue(&throwaway, "origin.invalid", 3 * HOUR, 0, &origin_leaf);
+  throwaway_issue(&throwaway, "localhost", 2 * HOUR, 0, &good);
+  for (size_t i = 0; i < 4; i++) {
+    const struct certificate_case *one = &certificates[i];
+    struct peer *origin = start_origin(origin_leaf.path), *proxy;
+    const struct attempt_report *last;
+    struct throwaway_leaf leaf;
+    struct bench bench;
+
+    throwaway_issue(&throwaway, one->name, one->seconds, one->self_signed, &leaf);
+    proxy = start_proxy(leaf.path);
+    start(&bench, through_proxy, peer_port(proxy), throwaway.authority, peer_port(origin),
+          throwaway.authority);
+    wait_for(&bench, "a round", is_known, 0);
+    last = &target_of(&bench, 0)->last;
+    assert_int_equal(one->result, last->outcome.result);
+    assert_ends_in(last->proxy_expiries[0], one->seconds);
+    assert_true(length_of(last, PHASE_PROXY_TLS, 0) > 0);
+    assert_adds_up(last);
+    if (one->result == RESULT_OK) {
+      assert_ends_in(last->target_expiry, 3 * HOUR);
+      assert_true(length_of(last, PHASE_TUNNEL, 0) > 0);
+      assert_true(length_of(last, PHASE_TLS, 0) > 0);
+    } else {
+      assert_int_equal(0, last->target_expiry);
+      assert_int_equal(0, last->outcome.hop);
+      assert_int_equal(PHASE_PROXY_TLS, last->outcome.phase);
+      assert_int_equal(PART_FAILED, target_of(&bench, 0)->parts[0]);
+    }
+    stop(&bench);
+    peer_stop(proxy);
+    peer_stop(origin);
+  }
+}
+
+static void test_handshake_is_cut(void **state) {
+  const struct peer_options cutting = {.role = PEER_PROXY, .cuts_handshake = true};
+  struct throwaway_leaf leaf;
+  struct peer *origin = peer_start(&cutting), *proxy;
+  struct bench bench;
+
+  (void)state;
+  start(&bench, straight, peer_port(origin), throwaway.authority, "");
+  wait_for(&bench, "a round", is_known, 0);
+  assert_int_equal(RESULT_TLS, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(PHASE_TLS, target_of(&bench, 0)->last.outcome.phase);
+  stop(&bench);
+
+  throwaway_issue(&throwaway, "localhost", HOUR, 0, &leaf);
+  proxy = start_proxy(leaf.path);
+  start(&bench, through_proxy, peer_port(proxy), throwaway.authority, peer_port(origin),
+        throwaway.authority);
+  wait_for(&bench, "a round", is_known, 0);
+  assert_int_equal(RESULT_TLS, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(PHASE_TLS, target_of(&bench, 0)->last.outcome.phase);
+  assert_int_equal(OUTCOME_NO_HOP, target_of(&bench, 0)->last.outcome.hop);
+  stop(&bench);
+
+  start(&bench, through_proxy, peer_port(origin), throwaway.authority, peer_port(origin),
+        throwaway.authority);
+  wait_for(&bench, "a round", is_known, 0);
+  assert_int_equal(RESULT_TLS, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(PHASE_PROXY_TLS, target_of(&bench, 0)->last.outcome.phase);
+  assert_int_equal(0, target_of(&bench, 0)->last.outcome.hop);
+  stop(&bench);
+  peer_stop(proxy);
+  peer_stop(origin);
+}
+
+static bool is_trusted_again(const struct bench *bench, int argument) {
+  return has_result(bench, argument) && bench->report.tls_trouble.error == 0;
+}
+
+static bool has_tls_trouble(const struct bench *bench, int error) {
+  return bench->report.tls_trouble.error == error;
+}
+
+static void write_text(const char *path, const char *text) {
+  FILE *file = fopen(path, "we");
+
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+}
+
+/* Missing, then no certificate, then the right one: no restart is needed. */
+static void test_ca_file_is_read_again(void **state) {
+  struct throwaway_leaf leaf;
+  char path[128], next[128];
+  struct peer *origin;
+  struct bench bench;
+
+  (void)state;
+  throwaway_issue(&throwaway, "localhost", HOUR, 0, &leaf);
+  origin = start_origin(leaf.path);
+  snprintf(path, sizeof(path), "%s/later", throwaway.folder);
+  start(&bench, straight, peer_port(origin), path, "");
+  wait_for(&bench, "the complaint", has_tls_trouble, ENOENT);
+  assert_string_equal(path, bench.report.tls_trouble.file);
+  assert_int_equal(RESULT_LOCAL, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(ENOENT, target_of(&bench, 0)->last.outcome.system_error);
+
+  write_text(path, "no certificate\n");
+  wait_for(&bench, "another complaint", has_tls_trouble, EINVAL);
+
+  snprintf(next, sizeof(next), "%s/next", throwaway.folder);
+  assert_int_equal(0, link(throwaway.authority, next));
+  assert_int_equal(0, rename(next, path));
+  wait_for(&bench, "trust", is_trusted_again, RESULT_OK);
+  stop(&bench);
+  peer_stop(origin);
+}
+
+static void test_authorities_are_parsed_once(void **state) {
+  X509_STORE *first = NULL, *again = NULL, *other = NULL;
+  struct throwaway second;
+  struct trust *trust = NULL;
+  struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+
+  (void)state;
+  throwaway_begin(&second);
+  assert_int_equal(0, trust_new(&trust));
+  assert_int_equal(0, trust_find(trust, throwaway.authority, &first));
+  assert_int_equal(0, trust_find(trust, second.authority, &other));
+  assert_int_equal(0, trust_find(trust, throwaway.authority, &again));
+  assert_ptr_equal(first, again);
+  assert_ptr_not_equal(first, other);
+
+  /* Whoever holds a store may go on with it. */
+  X509_STORE_up_ref(first);
+  assert_int_equal(0, utimensat(AT_FDCWD, throwaway.authority, times, 0));
+  assert_int_equal(0, trust_find(trust, throwaway.authority, &again));
+  assert_ptr_not_equal(first, again);
+  X509_STORE_free(first);
+
+  assert_int_equal(-EINVAL, trust_find(trust, throwaway.folder, &again));
+  assert_int_equal(-ENOENT, trust_find(trust, "/nowhere/at/all", &again));
+  trust_free(trust);
+  throwaway_end(&second);
+}
+
+/* Debian's, EL's: what the machine trusts. */
+static void test_system_bundle(void **state) {
+  X509_STORE *store = NULL, *by_name = NULL;
+  struct trust *trust = NULL;
+
+  (void)state;
+  if (access(trust_system_bundle(), R_OK) != 0)
+    skip();
+  assert_int_equal(0, trust_new(&trust));
+  assert_int_equal(0, trust_find(trust, NULL, &store));
+  assert_int_equal(0, trust_find(trust, trust_system_bundle(), &by_name));
+  assert_ptr_equal(store, by_name);
+  trust_free(trust);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_certificates_of_a_target),
+      cmocka_unit_test(test_certificates_of_a_proxy),
+      cmocka_unit_test(test_handshake_is_cut),
+      cmocka_unit_test(test_ca_file_is_read_again),
+      cmocka_unit_test(test_authorities_are_parsed_once),
+      cmocka_unit_test(test_system_bundle),
+  };
+  int failed;
+
+  signal(SIGPIPE, SIG_IGN);
+  poison_environment();
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  throwaway_begin(&throwaway);
+  failed = cmocka_run_group_tests_name("probe TLS", tests, NULL, NULL);
+  throwaway_end(&throwaway);
+  return failed;
+}
