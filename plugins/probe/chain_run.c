@@ -86,14 +86,12 @@ static void record(struct chain_run *run, const struct transfer_order *order,
 
 /* The attempt could not even be made: no memory, no descriptor, no resolver. */
 static void record_unsent(struct chain_run *run, const struct transfer_order *order,
-                          int error, nanoseconds now) {
-  static const struct phase_plan plan = {0};
+                          int error) {
   struct attempt_report report = {
       .outcome = {.result = error == EBUSY ? RESULT_DNS : RESULT_LOCAL,
                   .hop = OUTCOME_NO_HOP,
                   .system_error = error}};
 
-  phases_begin(&report.phases, &plan, 0, now);
   record(run, order, &report, 0);
 }
 
@@ -112,7 +110,7 @@ static bool send_attempt(struct chain_run *run, const struct leg *leg, unsigned 
   if (result == -EAGAIN)
     return false;
   if (result < 0)
-    record_unsent(run, &order, -result, now);
+    record_unsent(run, &order, -result);
   else
     run->active++;
   return true;
@@ -226,7 +224,6 @@ static void judge(struct chain_run *run, nanoseconds now) {
   if (debounce_add(&run->debounce, verdict.location,
                    (unsigned)run->place.config->verdict_after))
     note_change(run, &verdict);
-  run->report.judged = true;
   run->report.location = run->debounce.settled;
   for (size_t i = 0; i < run->chain->target_count; i++) {
     const struct outcome *outcome = round_outcome(run->round, i);
@@ -241,7 +238,8 @@ static void end_round(struct chain_run *run, nanoseconds now) {
   for (size_t i = 0; i < run->chain->target_count; i++)
     run->report.targets[i].known =
         !run->chain->targets[i].control && round_outcome(run->round, i) != NULL;
-  if (round_has_results(run->round))
+  run->report.judged = round_has_results(run->round);
+  if (run->report.judged)
     judge(run, now);
   run->report.finished = now;
   for (size_t i = 0; i < run->chain->hop_count; i++)

@@ -133,6 +133,8 @@ static void emit_times(const struct emission *emission,
                        const struct attempt_report *last) {
   char text[PROBE_INSTANCE_MAX + 1];
 
+  if (last->phases.count == 0)
+    return; /* it could not be sent */
   gauge(emission, PROBE_LATENCY, "total",
         nanoseconds_to_seconds(phases_total(&last->phases)));
   if (last->rtt > 0)

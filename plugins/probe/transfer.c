@@ -309,9 +309,17 @@ static void judge_answer(struct transfer *transfer) {
                                                   transfer->body_length);
 }
 
+/* A status is three digits, the first of them 1 to 5 (RFC 9110, section 15); libcurl
+ * takes any number. 0: none. */
+static int get_status(struct transfer *transfer, CURLINFO which) {
+  int status = get_number(transfer, which);
+
+  return status >= 100 && status <= 599 ? status : 0;
+}
+
 /* CURLINFO_HTTP_CONNECTCODE of a step that did not get there is 0. */
 static void note_connect_status(struct transfer *transfer) {
-  int status = get_number(transfer, CURLINFO_HTTP_CONNECTCODE);
+  int status = get_status(transfer, CURLINFO_HTTP_CONNECTCODE);
 
   transfer->attempt.connect_status = status;
   if (transfer->through)
@@ -325,7 +333,9 @@ static void complete(struct transfer *transfer, enum ending ending, nanoseconds 
   phases_end(&transfer->phases, now);
   attempt->ending = ending;
   attempt->phase = phases_current(&transfer->phases);
-  attempt->status = get_number(transfer, CURLINFO_RESPONSE_CODE);
+  attempt->status = get_status(transfer, CURLINFO_RESPONSE_CODE);
+  if (attempt->status != get_number(transfer, CURLINFO_RESPONSE_CODE))
+    attempt->ending = ending = ENDING_NOT_HTTP;
   attempt->answer = transfer->answer;
   note_connect_status(transfer);
   if (ending == ENDING_DONE)
@@ -346,7 +356,7 @@ static void complete_unable(struct transfer *transfer, int error, nanoseconds no
 static const char *location_of(struct transfer *transfer, CURLcode code) {
   char *location = NULL;
 
-  if (code != CURLE_OK || !transfer->target || !transfer->target->follow_redirects ||
+  if ((code != CURLE_OK && !transfer->body_cut) || !transfer->target || !transfer->target->follow_redirects ||
       curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location) != CURLE_OK)
     return NULL;
   return location;

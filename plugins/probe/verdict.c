@@ -141,22 +141,54 @@ static bool has_answered(const struct verdict_target *target,
   }
 }
 
+/* Two or more certificates refused and nothing accepted: what they have in common is
+ * the prober's own trust or clock, or somebody between who shows another one. */
+static bool trust_is_in_doubt(const struct verdict_table *table) {
+  size_t refused = 0;
+
+  for (size_t i = 0; i < table->target_count; i++) {
+    const struct verdict_leg *leg = verdict_leg_at(table, i, 0);
+
+    if (!leg->tried)
+      continue;
+    if (leg->outcome.result != RESULT_CERTIFICATE)
+      return false;
+    refused++;
+  }
+  return refused >= 2;
+}
+
 static bool all_have_answered(const struct verdict_table *table) {
   for (size_t i = 0; i < table->target_count; i++)
     if (!table->targets[i].control && target_state(table, i, 0) == FAILS &&
         !has_answered(&table->targets[i], &verdict_leg_at(table, i, 0)->outcome))
       return false;
-  return true;
+  return !trust_is_in_doubt(table);
+}
+
+/* The first target that fails for a reason that is not the prober's own. */
+static size_t first_failing_elsewhere(const struct verdict_table *table) {
+  for (size_t i = 0; i < table->target_count; i++)
+    if (!table->targets[i].control && target_state(table, i, 0) == FAILS &&
+        !outcome_is_own_side(&verdict_leg_at(table, i, 0)->outcome))
+      return i;
+  return table->target_count;
 }
 
 static bool rule_target(const struct verdict_table *table,
                         struct verdict_finding *finding) {
   bool others_work = entry_state(table, 0, false) == WORKS;
 
+  size_t failing = first_failing_elsewhere(table);
+
   if (!others_work && !all_have_answered(table))
     return false;
+  if (failing == table->target_count)
+    return FOUND(blame(table, VERDICT_LOCAL, 0, EVIDENCE_NONE));
   *finding = blame(table, VERDICT_TARGET, 0,
                    others_work ? EVIDENCE_OTHERS_WORK : EVIDENCE_ANSWERED);
+  finding->target = failing;
+  finding->cause = &verdict_leg_at(table, failing, 0)->outcome;
   for (size_t i = 0; i < table->target_count; i++)
     if (others_work && !table->targets[i].control && table->targets[i].nat_trouble &&
         target_state(table, i, 0) == FAILS) {
@@ -180,16 +212,27 @@ static size_t hop_without_tcp(const struct verdict_table *table, size_t first,
   return table->hop_count;
 }
 
+/* The last entry before `entry` where a target fails that works there: one target's
+ * legs say nothing of another one's. */
+static size_t last_failing_before(const struct verdict_table *table, size_t entry) {
+  size_t last = 0;
+
+  for (size_t i = 0; i < table->target_count; i++)
+    for (size_t before = last + 1;
+         !table->targets[i].control && target_state(table, i, entry) == WORKS &&
+         before < entry;
+         before++)
+      if (target_state(table, i, before) == FAILS)
+        last = before;
+  return last;
+}
+
 static bool rule_later_entry(const struct verdict_table *table,
                              struct verdict_finding *finding) {
-  size_t failing = 0, suspect;
-
   for (size_t entry = 1; entry <= table->hop_count; entry++) {
-    enum state state = entry_state(table, entry, false);
+    size_t failing = last_failing_before(table, entry), suspect;
 
-    if (state == FAILS)
-      failing = entry;
-    if (state != WORKS)
+    if (entry_state(table, entry, false) != WORKS)
       continue;
     suspect = failing == entry - 1 ? failing : hop_without_tcp(table, failing, entry - 1);
     *finding = suspect < table->hop_count
@@ -210,7 +253,8 @@ static size_t count_gateway_errors(const struct verdict_table *table, size_t ent
   for (size_t i = 0; i < table->target_count; i++) {
     const struct verdict_leg *leg = verdict_leg_at(table, i, entry);
 
-    if (leg->tried && outcome_is_gateway_error(&leg->outcome))
+    if (!table->targets[i].control && leg->tried &&
+        outcome_is_gateway_error(&leg->outcome))
       count++;
   }
   return count;
@@ -393,7 +437,9 @@ static void find(const struct verdict_table *table, struct verdict_finding *find
   if (rule_local(table, finding) || rule_target(table, finding) ||
       rule_later_entry(table, finding) || (table->nested && rule_nested(table, finding)))
     return;
-  if (last == table->hop_count)
+  if (trust_is_in_doubt(table))
+    *finding = blame_range(table, 0, 0, table->hop_count + 1);
+  else if (last == table->hop_count)
     rule_straight(table, finding);
   else if (table->nested && table->hop_count > 1 && last == 0)
     rule_last_answer(table, 0, finding);

@@ -78,6 +78,18 @@ static const char *const hop_names[HOPS_MAX] = {"a", "b", "c"};
 /* From the Pod: two hops, no way straight out. From the VM: one hop, and straight
  * out. Columns of a target: whole chain, later hops, straight out. */
 static const struct verdict_case cases[] = {
+    {"what fails on the prober's own side is nobody else's fault", 1, "ok",
+     {{"ok ok"}, {"local -"}}, "local"},
+    {"but another target's failure is that target's", 1, "ok",
+     {{"ok ok"}, {"local -"}, {"status status"}}, "target"},
+    {"all certificates refused: the own trust store or clock, or somebody between", 1,
+     "ok", {{"cert cert"}, {"cert cert"}}, "unknown"},
+    {"all certificates refused, fine straight out: the hop shows others", 1, "ok",
+     {{"cert ok"}, {"cert ok"}}, "a"},
+    {"one target's legs say nothing of another one's", 2, "ok ok",
+     {{"503 503? ok"}, {"503 503 503"}}, "unknown"},
+    {"a control's 503 is no target's", 1, "ok",
+     {{"503 -"}, {"503 -", .control = true}}, "unknown"},
     {"all works", 2, "ok ok", {{"ok ok -"}, {"ok ok -"}}, "none", "all targets work"},
     {"works, nothing climbed", 2, "- -", {{"ok - -"}, {"ok - -"}}, "none"},
 
@@ -102,7 +114,7 @@ static const struct verdict_case cases[] = {
     {"two fail, one out of ports", 1, "ok",
      {{"status status"}, {"hang silent", .nat = true}, {"ok ok"}}, "egress", "t1"},
     {"the only target answers 500", 1, "ok", {{"status status"}}, "target", "reached"},
-    {"all certificates ended", 2, "ok ok", {{"cert cert -"}, {"cert cert -"}}, "target"},
+    {"all certificates ended", 2, "ok ok", {{"cert cert -"}, {"cert cert -"}}, "unknown"},
     {"a plain answer may be a proxy's", 1, "ok",
      {{"status status", .plain = true}}, "unknown"},
     {"a control is no target", 1, "ok",
@@ -140,7 +152,7 @@ static const struct verdict_case cases[] = {
      "b itself says so"},
     {"gateway error for one", 2, "ok ok", {{"503 503 -"}}, "unknown", "from b to target"},
     {"gateway errors, control too", 2, "ok ok",
-     {{"503 503 -"}, {"503 503 -", .control = true}}, "egress"},
+     {{"503 503 -"}, {"503 503 -", .control = true}}, "unknown"},
     {"last proxy denies", 1, "ok", {{"407 silent?"}, {"407 silent?"}}, "a", "407"},
     {"last proxy talks nonsense", 1, "ok", {{"garbage -"}}, "a"},
     {"last proxy cannot resolve", 1, "ok", {{"nodns -"}, {"nodns -"}}, "a", "resolve"},
