@@ -396,8 +396,15 @@ static size_t farthest(const struct verdict_table *table, size_t *target) {
   return best;
 }
 
-/* A proxy that is asked for the next one and answers 502, 503 or 504 lives, and says
- * that the next one does not. If it says nothing, either of the two may be mute. */
+/* What proxies answer when they cannot connect; tinyproxy says 500 (its reqs.c). */
+static bool cannot_go_on(const struct outcome *outcome) {
+  return outcome_is_gateway_error(outcome) ||
+         (outcome->result == RESULT_PROXY_ERROR && outcome->status == 500 &&
+          outcome->reason != PROXY_REASON_DNS);
+}
+
+/* A proxy that is asked for the next one and cannot go on lives, and says that the
+ * next one does not. If it says nothing, either of the two may be mute. */
 static bool rule_nested(const struct verdict_table *table,
                         struct verdict_finding *finding) {
   size_t target, hop = farthest(table, &target);
@@ -406,12 +413,12 @@ static bool rule_nested(const struct verdict_table *table,
 
   if (hop + 1 >= table->hop_count)
     return false;
-  next = outcome_is_gateway_error(outcome) ||
+  next = cannot_go_on(outcome) ||
          (outcome->result == RESULT_TUNNEL_TIMEOUT && hop_tcp_state(table, hop + 1) == FAILS);
   *finding = blame_hop(table, next ? hop + 1 : hop, 0,
-                       outcome_is_gateway_error(outcome) ? EVIDENCE_GATEWAY
-                       : next                            ? EVIDENCE_OWN_TCP
-                                                         : EVIDENCE_CONNECT);
+                       cannot_go_on(outcome) ? EVIDENCE_GATEWAY
+                       : next                ? EVIDENCE_OWN_TCP
+                                             : EVIDENCE_CONNECT);
   if (finding->evidence == EVIDENCE_GATEWAY)
     finding->entry = hop;
   if (hop_tcp_state(table, next ? hop + 1 : hop) != FAILS)

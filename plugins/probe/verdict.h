@@ -29,8 +29,8 @@
  *  6. Everything fails, straight out included: `egress` if there are two or more
  *     targets or the Control works.
  *  7. Nested, before 4 to 6: the first CONNECT that failed names the hop: the one
- *     that was asked, or if that one answers 502, 503 or 504 the one that it was
- *     asked for. If it was asked for the targets, 4 and 6 judge its answers.
+ *     that was asked, or if that one answers 500, 502, 503 or 504 the one that it
+ *     was asked for. If it was asked for the targets, 4 and 6 judge its answers.
  *  Else `unknown`, and the sentence names the range of parts left.
  */
 #ifndef EGRESS_VERDICT_H
