@@ -127,13 +127,9 @@ end_installation() {
   fi
   [ -e "$to_disable" ] || return 0
   while read -r service; do
-    # The one for systemd, running or not; the other for SysV's links.
-    if [ -e "/lib/systemd/system/$service.service" ]; then
-      deb-systemd-helper disable "$service.service" >/dev/null || say "could not disable $service.service"
-    fi
-    if [ -e "/etc/init.d/$service" ]; then
-      update-rc.d "$service" disable || say "could not disable /etc/init.d/$service"
-    fi
+    [ -e "/etc/init.d/$service" ] || continue
+    # Also for systemd's links, whether systemd runs, is only installed, or neither.
+    update-rc.d "$service" disable || say "could not disable the service $service"
   done <"$to_disable"
   rm -f "$to_disable"
 }

@@ -115,7 +115,6 @@ STUBS = {
     "apt-cache": "exit 0",
     "dpkg-query": 'for name; do :; done; grep -qsx "$name" "$STATE/installed" && echo installed',
     "id": 'echo "${STUB_ID:-0}"',
-    "deb-systemd-helper": "exit 0",
     "update-rc.d": 'echo "$*" >>"$STATE/services"',
 }
 PRELUDE = 'set -uo pipefail; . "$BOOTSTRAP"; top="$STATE"; policy="$STATE/policy"; ' \
