@@ -13,11 +13,11 @@ build_packages=(gcc make autoconf automake libtool pkg-config collectd-dev
 lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 squid
   nginx dnsmasq-base nftables conntrack iproute2 openssl curl python3 util-linux)
 check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest valgrind strace
-  mandoc liboping0)
+  mandoc liboping0 tinyproxy-bin)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev
-  prometheus-blackbox-exporter tinyproxy nginx-light openssl curl ca-certificates)
+  prometheus-blackbox-exporter tinyproxy-bin nginx-light openssl curl ca-certificates)
 
 say() {
   printf '== %s\n' "$*"
@@ -104,7 +104,8 @@ list_missing() {
 # neither be started now nor at the next boot. PACKAGE:SERVICE; what was there
 # before us stays as it is.
 services=(collectd-core:collectd squid:squid nginx-common:nginx
-  prometheus-node-exporter:prometheus-node-exporter)
+  prometheus-node-exporter:prometheus-node-exporter
+  prometheus-blackbox-exporter:prometheus-blackbox-exporter)
 policy=/usr/sbin/policy-rc.d
 policy_mark='# made by collectd-egress while it installs packages'
 to_disable="$top/build/services-to-disable"

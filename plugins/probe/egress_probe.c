@@ -196,7 +196,7 @@ static void tell_budget(void) {
   size_t wanted = budget_wanted(&config);
 
   if (wanted > budget->transfers)
-    WARNING(PLUGIN ": %zu probes may be under way at once when nothing answers, but the "
+    WARNING(PLUGIN ": up to %zu probes may be under way at once when nothing answers, but the "
                    "limit of %zu open files allows %zu, and the others wait; raise "
                    "RLIMIT_NOFILE (systemd: LimitNOFILE) or lengthen Interval",
             wanted, budget->files, budget->transfers);

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A nested chain: the prober opens a tunnel through tinyproxy to Squid, and the other way round, and each part breaks."""
+"""A nested chain: the prober opens a tunnel through a tinyproxy to vm's Squid, and each part of it breaks."""
+
+import signal
+import subprocess
 
 import pytest
-from egress_lab import Lab
+from egress_lab import sites
 
 LOCATIONS = {"local", "pod-proxy", "gce-proxy", "egress", "target", "unknown"}
 SECONDS = 40
@@ -44,20 +47,61 @@ def only(location):
     return lambda metrics: metrics.by_label("collectd_egress_probe_fault", "type", egress_probe="nest") == expected
 
 
-@pytest.fixture(name="nest", scope="module", params=["nested", "nested-swapped"])
-def nest_fixture(request):
-    with Lab.up(proxies=request.param) as lab:
-        yield lab
+TINYPROXY = """
+Port {port}
+LogFile "{folder}/nested.log"
+LogLevel Critical
+ConnectPort 443
+ConnectPort {next}
+"""
+
+
+class FirstProxy:
+    """A tinyproxy in podproxy, beside its Squid, that lets the prober open a tunnel to vm's Squid."""
+
+    PORT = 3129
+
+    def __init__(self, lab):
+        self._lab = lab
+        self._path = lab.directory / "nested.conf"
+        self._path.write_text(TINYPROXY.format(port=self.PORT, folder=lab.directory, next=sites.PROXY_PORT),
+                              encoding="ascii")
+        self._child = None
+        self.start()
+
+    def start(self):
+        self._child = self._lab.popen("podproxy", ["tinyproxy", "-d", "-c", str(self._path)],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def stop(self):
+        self._child.kill()
+        self._child.wait()
+
+    def pause(self):
+        self._child.send_signal(signal.SIGSTOP)
+
+    def mend(self):
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGCONT)
+        else:
+            self.start()
+
+
+@pytest.fixture(name="first")
+def first_fixture(lab):
+    proxy = FirstProxy(lab)
+    yield proxy
+    proxy.stop()
 
 
 @pytest.fixture(name="pod")
-def pod_fixture(nest, start_collectd):
-    proxies = nest.status()["proxies"]
-    body = STANZA.format(pod_proxy=proxies["podproxy"], gce_proxy=proxies["vm"], ca=nest.ca)
-    collectd = start_collectd(nest, "pod", interval=4, body=body)
+def pod_fixture(lab, first, start_collectd):
+    body = STANZA.format(pod_proxy=f"http://{sites.ADDRESSES['podproxy']}:{first.PORT}",
+                         gce_proxy=f"http://{sites.ADDRESSES['vm']}:{sites.PROXY_PORT}", ca=lab.ca)
+    collectd = start_collectd(lab, "pod", interval=4, body=body)
     collectd.wait_for(only(None), SECONDS, "a healthy chain")
     yield collectd
-    nest.mend()
+    lab.mend()
 
 
 def test_each_hop_in_figures(pod):
@@ -76,20 +120,24 @@ def test_each_hop_in_figures(pod):
     assert set(connected) == {"dns", "connect", "tunnel-pod-proxy", "tunnel-gce-proxy"}
 
 
+@pytest.mark.parametrize("how", ["stop", "pause"])
+def test_the_first_proxy_is_blamed_and_cleared(first, pod, how):
+    getattr(first, how)()
+    pod.wait_for(only("pod-proxy"), SECONDS, "the blame on pod-proxy")
+    first.mend()
+    pod.wait_for(only(None), SECONDS, "the end of the blame")
+
+
 @pytest.mark.parametrize("part, how, blamed", [
-    ("podproxy", "stop", "pod-proxy"),
-    ("podproxy", "deny", "pod-proxy"),
-    ("podproxy", "pause", "pod-proxy"),
     ("vm", "stop", "gce-proxy"),
     ("vm", "deny", "gce-proxy"),
     ("vm", "pause", "gce-proxy"),
     ("vm", "drop", "gce-proxy"),
     ("nat", "drop-translated", "egress"),
 ])
-def test_the_broken_part_is_blamed_and_cleared(nest, pod, part, how, blamed):
-    nest.break_(part, how)
+def test_the_broken_part_is_blamed_and_cleared(lab, pod, part, how, blamed):
+    lab.break_(part, how)
     metrics = pod.wait_for(only(blamed), SECONDS, f"the blame on {blamed}")
-    if part == "vm":
-        assert metrics.value("collectd_egress_probe_hop_up", egress_probe="nest:api", type="pod-proxy") == 1
-    nest.mend()
+    assert metrics.value("collectd_egress_probe_hop_up", egress_probe="nest:api", type="pod-proxy") == 1
+    lab.mend()
     pod.wait_for(only(None), SECONDS, "the end of the blame")

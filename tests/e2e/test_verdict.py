@@ -99,3 +99,35 @@ def test_a_hop_without_a_port_is_asked_at_its_schemes_port(lab, start_collectd):
     metrics = collectd.wait_for(lambda found: found.find("collectd_egress_probe_response_code"), SECONDS, "an answer")
     assert metrics.value("collectd_egress_probe_response_code", egress_probe="odd:api", type="tunnel-web") in (400, 405)
     assert metrics.value("collectd_egress_probe_results_total", egress_probe="odd:api", type="refused") == 0
+
+
+GREEDY = """
+LoadPlugin egress_nat
+<Plugin egress_nat>
+  <Gateway "nat">
+    PortsPerVM 64
+    TimeWait 12
+  </Gateway>
+</Plugin>
+LoadPlugin egress_probe
+<Plugin egress_probe>
+  <Chain "vm">
+    <Target "api">
+      URL "tcp://api.example.com:443"
+    </Target>
+    <Target "pay">
+      URL "tcp://pay.example.org:443"
+    </Target>
+  </Chain>
+</Plugin>
+"""
+
+
+def test_probes_that_hold_many_ports_are_warned_of_once(lab, start_collectd):
+    """120 s of TIME_WAIT at a probe a second: 120 of the 64 ports."""
+    collectd = start_collectd(lab, "vm", interval=1, body=GREEDY)
+    warning = "the probes themselves hold about 120 of the 64 NAT ports"
+    collectd.wait_for(lambda _: warning in collectd.log(), SECONDS, "the warning")
+    collectd.wait_for(lambda found: (found.value("collectd_egress_probe_results_total", egress_probe="vm:api",
+                                                type="ok") or 0) >= 4, SECONDS, "four probes")
+    assert collectd.log().count(warning) == 1

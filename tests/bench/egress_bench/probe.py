@@ -146,13 +146,13 @@ def _blackbox(build, url, count, bundle):
 # --- Many probes ----------------------------------------------------------------------------------------------------
 
 def _flat(build, origin, probes):
-    """Memory and descriptors after a tenth of the probes, and after all of them."""
+    """Memory and descriptors after a quarter of the probes, when all heaps are as large as they get, and after all."""
     report.say(f"{probes} probes in a row, {_MOST} targets every {_FLAT_INTERVAL} s")
     prober = EgressProbe(build, URLS["http"], _MOST, _FLAT_INTERVAL)
     try:
         _wait_until_up(prober, _FLAT_INTERVAL)
         start = sum(origin.requests().values())
-        _wait_for_probes(prober, origin, start + probes // 10, probes)
+        _wait_for_probes(prober, origin, start + probes // 4, probes)
         before = {"memory": prober.memory(), "descriptors": prober.descriptors()}
         _wait_for_probes(prober, origin, start + probes, probes)
         after = {"memory": prober.memory(), "descriptors": prober.descriptors()}
@@ -164,7 +164,7 @@ def _flat(build, origin, probes):
              report.Goal("growth of descriptors", after["descriptors"] - before["descriptors"], 100)]
     report.table(f"{probes} probes", ["", "resident MiB", "descriptors"],
                  [[text, report.mebibytes(at["memory"]), str(at["descriptors"])]
-                  for text, at in (("after a tenth", before), ("after all", after))])
+                  for text, at in (("after a quarter", before), ("after all", after))])
     report.goals(goals)
     return {"probes": probes, "before": before, "after": after, "goals": [goal.record() for goal in goals]}
 
