@@ -6,8 +6,8 @@ Sources: Google's pages "Configure the Ops Agent" [C] and "Collect Prometheus me
     C  https://cloud.google.com/stackdriver/docs/solutions/agents/ops-agent/configuration
     P  https://cloud.google.com/stackdriver/docs/solutions/agents/ops-agent/prometheus
 
-and, where those are silent, the check that the agent itself makes: validatePrometheus in confgenerator/prometheus.go,
-and confgenerator/logging_processors.go, of github.com/GoogleCloudPlatform/ops-agent [G]."""
+and, where those are silent, what the agent itself does: confgenerator/prometheus.go (validatePrometheus), and for logs
+confgenerator/logging_processors.go and logging_modify_fields.go, of github.com/GoogleCloudPlatform/ops-agent [G]."""
 
 import re
 
@@ -27,8 +27,18 @@ PROCESSORS = {
     "logging": {
         "parse_regex": ({"type", "field", "time_key", "time_format", "regex"}, {"type", "regex"}),
         "parse_json": ({"type", "field", "time_key", "time_format"}, {"type"}),
+        "modify_fields": ({"type", "fields"}, {"type", "fields"}),
     },
 }
+# What modify_fields may do to a field, and which fields of a LogEntry there are [C].
+FIELD_CHANGES = {"move_from", "copy_from", "static_value", "default_value", "type", "omit_if", "map_values",
+                 "map_values_exclusive"}
+FIELD_TYPES = {"integer", "float"}
+ENTRY_FIELDS = re.compile(r'(jsonPayload|labels)\.["\w.@-]+|severity|trace|spanId|httpRequest\.(' + "|".join((
+    "requestMethod", "requestUrl", "requestSize", "status", "responseSize", "userAgent", "remoteIp", "serverIp",
+    "referer", "cacheLookup", "cacheHit", "cacheValidatedWithOriginServer", "cacheFillBytes", "protocol")) + ")")
+# https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity
+SEVERITIES = {"DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"}
 # Parts of a Prometheus configuration that the receiver refuses [G].
 REFUSED_PARTS = ("remote_write", "remote_read", "rule_files", "alerting")
 # No relabelling may make these: they are the resource's [P], [G]. A metric cannot be renamed either.
@@ -72,6 +82,22 @@ def _component(name, component, types):
         yield "time_key and time_format go together"
     if component["type"] == "prometheus":
         yield from _prometheus(component["config"])
+    if component["type"] == "modify_fields":
+        yield from (f"{field}: {text}" for field, changes in component["fields"].items()
+                    for text in _field_changes(field, changes))
+
+
+def _field_changes(field, changes):
+    named = [field, *(changes[key] for key in ("move_from", "copy_from") if key in changes)]
+    yield from (f"{name} is no field of a log entry" for name in named if not ENTRY_FIELDS.fullmatch(name))
+    yield from (f"unknown change {key}" for key in changes if key not in FIELD_CHANGES)
+    if sum(key in changes for key in ("move_from", "copy_from", "static_value")) > 1:
+        yield "one source at most"
+    if changes.get("type", "integer") not in FIELD_TYPES:
+        yield f"unknown type {changes['type']}"
+    if field == "severity":
+        yield from (f"{value} is no severity" for value in changes.get("map_values", {}).values()
+                    if value not in SEVERITIES)
 
 
 def _pipelines(content):

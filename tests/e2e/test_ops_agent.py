@@ -49,10 +49,13 @@ BROKEN = [
     (("metrics", "receivers", "spare"), {"type": "hostmetrics"}, "spare: in no pipeline"),
     (("metrics", "receivers", "egress", "type"), "collectd", "unknown type collectd"),
     (("metrics", "service", "pipelines", "egress", "receivers"), ["egres"], "there is no egres among the receivers"),
-    (("logging", "processors", "squid_fields", "regexp"), "x", "unknown field regexp"),
-    (("logging", "processors", "squid_fields", "type"), "parse_squid", "unknown type parse_squid"),
-    (("logging", "processors", "verdict_fields"), {"type": "parse_json", "time_key": "t"}, "go together"),
+    (("logging", "processors", "squid_parts", "regexp"), "x", "unknown field regexp"),
+    (("logging", "processors", "squid_parts", "type"), "parse_squid", "unknown type parse_squid"),
+    (("logging", "processors", "notification_parts"), {"type": "parse_json", "time_key": "t"}, "go together"),
     (("logging", "receivers", "squid_access"), {"type": "files"}, "include_paths is missing"),
+    (("logging", "processors", "squid_fields", "fields", "request.url"), {"static_value": "x"}, "no field of a log entry"),
+    (("logging", "processors", "squid_fields", "fields", "severity"), {"move": "x"}, "unknown change move"),
+    (("logging", "processors", "notification_fields", "fields", "severity", "map_values", "x"), "BAD", "no severity"),
     (("traces",), {}, "unknown section traces"),
 ]
 
