@@ -14,7 +14,6 @@ sys.path.insert(0, str(TOP / "tests" / "tools"))
 
 import documents  # noqa: E402
 
-STOCK_PLUGINS = "/usr/lib/collectd"
 # Asks the metadata server while it is configured: test_stackdriver.py starts it where there is one.
 ELSEWHERE = ("write-stackdriver.conf",)
 
@@ -38,27 +37,13 @@ STANZAS = list(collect())
 OURS = [each for each in STANZAS if re.search(r"^<Plugin \"?egress_", each.values[0], re.M)]
 
 
-def with_plugin_folders(stanza):
-    """A PluginDir holds for the LoadPlugin lines after it; a block without such a line gets one."""
-    loaded = set(re.findall(r"^\s*<?LoadPlugin \"?(\w+)", stanza, re.M))
-    wanted = re.findall(r"^<Plugin \"?(\w+)", stanza, re.M)
-    lines = [f"LoadPlugin {name}" for name in dict.fromkeys(wanted) if name not in loaded] + stanza.splitlines()
-    text = []
-    for line in lines:
-        name = re.match(r"\s*<?LoadPlugin \"?(\w+)", line)
-        if name:
-            text.append(f'PluginDir "{builds.plain() if name[1].startswith("egress_") else STOCK_PLUGINS}"')
-        text.append(line)
-    return "\n".join(text) + "\n"
-
-
 def run(tmp_path, stanza):
     """In a namespace of its own: a probe that the stanza asks for reaches nobody.
 
     The address is for getaddrinfo, which finds nothing to listen on where there is none but loopback's."""
     path = tmp_path / "collectd.conf"
     path.write_text(f'Hostname "test"\nFQDNLookup false\nBaseDir "{tmp_path}"\nPIDFile "{tmp_path}/pid"\n'
-                    f"{with_plugin_folders(stanza)}", encoding="utf-8")
+                    f"{builds.with_plugin_folders(stanza)}", encoding="utf-8")
     script = 'ip link set lo up && ip address add 192.0.2.1/32 dev lo && exec "$@"'
     return subprocess.run(["unshare", "--net", "sh", "-c", script, "sh", builds.COLLECTD, "-T", "-f", "-C", str(path)],
                           capture_output=True, text=True, timeout=60, check=False)
