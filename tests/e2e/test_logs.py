@@ -65,7 +65,7 @@ def squid_lines_fixture(_shared_lab):
     ask("malformed", "--request-target", "/no/absolute", f"http://{API.name}/")
     _shared_lab.break_("inet", "refuse:api.example.com")
     ask("refused", f"http://{API.name}/")
-    _shared_lab.mend()
+    _shared_lab.reset()
     return found
 
 
