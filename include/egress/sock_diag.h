@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading edge: TCP sockets from the kernel, through sock_diag(7).
+ * Reading edge: TCP and UDP sockets from the kernel, through sock_diag(7).
  */
 #ifndef EGRESS_SOCK_DIAG_H
 #define EGRESS_SOCK_DIAG_H
@@ -74,6 +74,11 @@ void sock_diag_close(struct sock_diag *diag);
  * Returns 0, or -errno when nothing could be read; *result is always filled. */
 int sock_diag_dump_tcp(struct sock_diag *diag, const struct sock_diag_request *request,
                        sock_diag_callback *callback, void *data,
+                       struct sock_diag_result *result);
+
+/* The UDP sockets that are connected, the same. One whose remote end is not fixed by
+ * connect() is not among them. */
+int sock_diag_dump_udp(struct sock_diag *diag, sock_diag_callback *callback, void *data,
                        struct sock_diag_result *result);
 
 /* The parser alone: the payload of one message, of a dump or of a close event.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "egress/conntrack.h"
+#include "egress/conntrack_entry.h"
 #include "netlink_channel.h"
 
 #include <errno.h>
@@ -91,4 +91,32 @@ int conntrack_read_cpus(struct conntrack *conntrack,
   if (answer.malformed > 0)
     return -EBADMSG;
   return answer.incomplete ? -EINTR : 0;
+}
+
+struct entry_reader {
+  conntrack_entry_callback *callback;
+  void *data;
+  struct conntrack_entry entry;
+};
+
+static int take_entry(const struct nlmsghdr *message, void *data) {
+  struct entry_reader *reader = data;
+  int status = conntrack_parse_entry(message, &reader->entry);
+
+  if (status == 0)
+    reader->callback(&reader->entry, reader->data);
+  return status;
+}
+
+int conntrack_read_entries(struct conntrack *conntrack, conntrack_entry_callback *callback,
+                           void *data, struct conntrack_dump *result) {
+  struct entry_reader reader = {.callback = callback, .data = data};
+  struct netlink_answer answer = {.callback = take_entry, .data = &reader};
+  int status = ask(conntrack, IPCTNL_MSG_CT_GET, NLM_F_DUMP, &answer);
+
+  *result = (struct conntrack_dump){
+      .entries = answer.messages,
+      .malformed = answer.malformed,
+      .partial = status < 0 || answer.incomplete || answer.malformed > 0};
+  return answer.messages > 0 ? 0 : status;
 }

@@ -37,9 +37,9 @@ static void forget_summary(void) {
 static int admit(const struct flow_needs *needs) {
   if (count_groups() + needs->group_count > FLOW_GROUPS_MAX)
     return -EINVAL;
-  if (needs->wants_remote)
+  if (needs->classify)
     for (const struct flow_member *other = share.members; other; other = other->next)
-      if (other->needs.wants_remote)
+      if (other->needs.classify)
         return -EBUSY;
   return share.diag ? 0 : sock_diag_open(&share.diag);
 }
@@ -92,9 +92,9 @@ static int make_builder(void) {
     member->first_group = spec.group_count + 1;
     for (size_t i = 0; i < member->needs.group_count; i++)
       groups[spec.group_count++] = member->groups[i];
-    if (member->needs.wants_remote) {
-      spec.wants_remote = member->needs.wants_remote;
-      spec.wants_remote_data = member->needs.data;
+    if (member->needs.classify) {
+      spec.classify = member->needs.classify;
+      spec.classify_data = member->needs.data;
     }
   }
   return flow_builder_new(&spec, &share.builder);
@@ -120,15 +120,21 @@ static int dump_sockets(bool tcp_info, bool *partial) {
   return status;
 }
 
-/* Tells the members, and whether one of them wants tcp_info. */
+/* Tells the members, and whether one of them wants tcp_info now. */
 static bool prepare_members(void) {
+  nanoseconds now = clock_now(CLOCK_MONOTONIC);
   bool tcp_info = false;
 
   for (const struct flow_member *member = share.members; member; member = member->next) {
     if (member->needs.before_pass)
       member->needs.before_pass(member->needs.data);
-    tcp_info = tcp_info || member->needs.tcp_info;
+    tcp_info = tcp_info || (member->needs.tcp_info &&
+                            (member->told == 0 ||
+                             now - member->told >= member->needs.tcp_info_period));
   }
+  for (struct flow_member *member = share.members; member && tcp_info;
+       member = member->next)
+    member->told = now;
   return tcp_info;
 }
 
@@ -148,6 +154,7 @@ static int make_summary(struct flow_summary **summary) {
     return failure;
   }
   (*summary)->serial = ++share.serial;
+  (*summary)->tcp_info = tcp_info;
   (*summary)->cpu = clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu;
   return 0;
 }

@@ -6,6 +6,7 @@ noinst_HEADERS += \
 	include/egress/address.h \
 	include/egress/clock.h \
 	include/egress/conntrack.h \
+	include/egress/conntrack_entry.h \
 	include/egress/daemon.h \
 	include/egress/flow.h \
 	include/egress/metric.h \
@@ -14,6 +15,7 @@ noinst_HEADERS += \
 	include/egress/sock_diag.h \
 	plugins/core/collectd-config.h \
 	plugins/core/collectd-shim.h \
+	plugins/core/endpoint_hash.h \
 	plugins/core/flow_groups.h \
 	plugins/core/flow_listeners.h \
 	plugins/core/flow_member.h \
@@ -27,6 +29,7 @@ libegress_core_la_CFLAGS = $(AM_CFLAGS) $(LIBMNL_CFLAGS)
 libegress_core_la_LIBADD = $(LIBMNL_LIBS) -lm
 libegress_core_la_SOURCES = \
 	plugins/core/address.c \
+	plugins/core/conntrack_entry.c \
 	plugins/core/conntrack_parse.c \
 	plugins/core/conntrack_totals.c \
 	plugins/core/ctnetlink.c \

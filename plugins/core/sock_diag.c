@@ -91,7 +91,8 @@ static int dump_legacy(struct sock_diag *diag, struct pass *pass) {
   return exchange(diag, message, pass);
 }
 
-static int dump_family(struct sock_diag *diag, struct pass *pass, uint8_t family) {
+static int dump_family(struct sock_diag *diag, struct pass *pass, uint8_t family,
+                       uint8_t protocol) {
   _Alignas(struct nlmsghdr) char buffer[MNL_NLMSG_HDRLEN +
                                         MNL_ALIGN(sizeof(struct inet_diag_req_v2))];
   struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
@@ -100,19 +101,19 @@ static int dump_family(struct sock_diag *diag, struct pass *pass, uint8_t family
   message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
   message->nlmsg_flags = NLM_F_DUMP;
   body->sdiag_family = family;
-  body->sdiag_protocol = IPPROTO_TCP;
+  body->sdiag_protocol = protocol;
   body->idiag_states = pass->request->states;
   body->idiag_ext = pass->request->tcp_info ? INFO_EXTENSION : 0;
   return exchange(diag, message, pass);
 }
 
 /* A kernel without IPv6 refuses its family: that is no loss. */
-static int dump_by_family(struct sock_diag *diag, struct pass *pass) {
-  int status = dump_family(diag, pass, AF_INET);
+static int dump_by_family(struct sock_diag *diag, struct pass *pass, uint8_t protocol) {
+  int status = dump_family(diag, pass, AF_INET, protocol);
 
   if (status < 0)
     return status;
-  status = dump_family(diag, pass, AF_INET6);
+  status = dump_family(diag, pass, AF_INET6, protocol);
   return status == -ENOENT || status == -EAFNOSUPPORT ? 0 : status;
 }
 
@@ -128,7 +129,7 @@ static int dump(struct sock_diag *diag, struct pass *pass) {
     if (diag->method == METHOD_LEGACY || pass->result->sockets > 0)
       return status;
   }
-  status = dump_by_family(diag, pass);
+  status = dump_by_family(diag, pass, IPPROTO_TCP);
   if (status == 0)
     diag->method = METHOD_BY_FAMILY;
   return status;
@@ -142,6 +143,21 @@ int sock_diag_dump_tcp(struct sock_diag *diag, const struct sock_diag_request *r
 
   *result = (struct sock_diag_result){0};
   status = dump(diag, &pass);
+  if (status < 0)
+    result->partial = true;
+  return result->sockets > 0 ? 0 : status;
+}
+
+/* A connected UDP socket's state is that of an established TCP one
+ * (__ip4_datagram_connect() in net/ipv4/datagram.c). */
+int sock_diag_dump_udp(struct sock_diag *diag, sock_diag_callback *callback, void *data,
+                       struct sock_diag_result *result) {
+  const struct sock_diag_request request = {.states = 1u << TCP_STATE_ESTABLISHED};
+  struct pass pass = {&request, callback, data, result, .record = {.state = 0}};
+  int status;
+
+  *result = (struct sock_diag_result){0};
+  status = dump_by_family(diag, &pass, IPPROTO_UDP);
   if (status < 0)
     result->partial = true;
   return result->sockets > 0 ? 0 : status;

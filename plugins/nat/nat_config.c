@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_config.h"
 
+#include "nat_ranges_file.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -17,6 +19,7 @@
 /* Google, "Public NAT timeouts": 30 s is the default. No timeout is longer than a
  * day, and far from what 32 bits of milliseconds hold. */
 #define TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
+#define UDP_DEFAULT (30 * NANOSECONDS_PER_SECOND)
 #define TIMEOUT_MAX 86400.0
 
 void nat_config_free(struct nat_config *config) {
@@ -26,8 +29,7 @@ void nat_config_free(struct nat_config *config) {
   }
   for (size_t i = 0; i < config->gateway_count; i++) {
     free(config->gateways[i].name);
-    nat_networks_free(&config->gateways[i].traffic.networks);
-    nat_networks_free(&config->gateways[i].traffic.bypass);
+    nat_traffic_free(&config->gateways[i].traffic);
   }
   *config = (struct nat_config)NAT_CONFIG_DEFAULTS;
 }
@@ -66,6 +68,38 @@ static int read_bypass(const struct option *option, void *gateway,
                        error);
 }
 
+static int read_source_network(const struct option *option, void *gateway,
+                               struct option_error *error) {
+  return read_networks(option, &((struct nat_gateway_config *)gateway)->traffic.sources,
+                       error);
+}
+
+/* The networks of the first file, less those of the others. */
+static int read_bypass_file(const struct option *option, void *gateway,
+                            struct option_error *error) {
+  struct nat_networks *bypass = &((struct nat_gateway_config *)gateway)->traffic.bypass;
+  struct nat_networks ranges = {0}, less = {0};
+  int result = option_require_texts(option, error);
+
+  for (size_t i = 0; i < option->value_count && result == 0; i++) {
+    struct nat_ranges_error reason;
+    const char *path = option->values[i].string;
+
+    result = nat_ranges_read(path, i == 0 ? &ranges : &less, &reason);
+    if (result == -EINVAL)
+      option_fail(option, error, "the file \"%s\" %s", path, reason.text);
+  }
+  if (result == 0)
+    result = nat_networks_remove_all(&ranges, &less);
+  if (result == 0)
+    result = nat_networks_add_all(bypass, &ranges);
+  nat_networks_free(&ranges);
+  nat_networks_free(&less);
+  return result == -E2BIG ? option_fail(option, error, "more than %u ranges in one list",
+                                        NAT_NETWORKS_MAX)
+                          : result;
+}
+
 static int read_named_network(const struct option *option, void *named,
                               struct option_error *error) {
   return read_networks(option, &((struct nat_named *)named)->networks, error);
@@ -90,6 +124,18 @@ static int read_label(const struct option *block, size_t limit, char **name,
 }
 
 static bool is_power_of_two(int64_t number) { return (number & (number - 1)) == 0; }
+
+/* Google, "Public NAT: Endpoint-Independent Mapping": not together with dynamic port
+ * allocation. */
+static int check_mapping(const struct option *block,
+                         const struct nat_gateway_config *gateway,
+                         struct option_error *error) {
+  if (!gateway->endpoint_independent || !gateway->dynamic_ports)
+    return 0;
+  return option_fail(block, error,
+                     "EndpointIndependentMapping true and DynamicPorts true exclude each "
+                     "other; give one of them");
+}
 
 static int check_ports(const struct option *block,
                        const struct nat_gateway_config *gateway,
@@ -127,6 +173,8 @@ static int read_gateway_options(const struct option *block,
        .offset = GATEWAY_FIELD(max_ports_per_vm), .minimum = 1, .maximum = PORTS_MAX},
       {.name = "DynamicPorts", .kind = OPTION_FLAG,
        .offset = GATEWAY_FIELD(dynamic_ports)},
+      {.name = "EndpointIndependentMapping", .kind = OPTION_FLAG,
+       .offset = GATEWAY_FIELD(endpoint_independent)},
       {.name = "TimeWait", .kind = OPTION_DURATION, .offset = GATEWAY_FIELD(time_wait),
        .minimum = 1, .maximum = TIMEOUT_MAX},
       {.name = "EstablishedTimeout", .kind = OPTION_DURATION,
@@ -136,7 +184,13 @@ static int read_gateway_options(const struct option *block,
        .offset = GATEWAY_FIELD(transitory_timeout), .minimum = 1, .maximum = TIMEOUT_MAX},
       {.name = "ResetTimeout", .kind = OPTION_DURATION,
        .offset = GATEWAY_FIELD(reset_timeout), .minimum = 0, .maximum = TIMEOUT_MAX},
+      {.name = "UDPTimeout", .kind = OPTION_DURATION,
+       .offset = GATEWAY_FIELD(udp_timeout), .minimum = 1, .maximum = TIMEOUT_MAX},
       {.name = "Network", .kind = OPTION_CUSTOM, .read = read_gateway_network,
+       .repeats = true},
+      {.name = "SourceNetwork", .kind = OPTION_CUSTOM, .read = read_source_network,
+       .repeats = true},
+      {.name = "BypassFile", .kind = OPTION_CUSTOM, .read = read_bypass_file,
        .repeats = true},
       {.name = "Bypass", .kind = OPTION_CUSTOM, .read = read_bypass, .repeats = true},
       {.name = "BypassDefaults", .kind = OPTION_FLAG,
@@ -149,11 +203,13 @@ static int read_gateway_options(const struct option *block,
     return result;
   if (gateway->reset_timeout < 0)
     gateway->reset_timeout = gateway->transitory_timeout;
-  return check_ports(block, gateway, error);
+  result = check_mapping(block, gateway, error);
+  return result < 0 ? result : check_ports(block, gateway, error);
 }
 
 static void init_gateway(struct nat_gateway_config *gateway) {
   *gateway = (struct nat_gateway_config){.transitory_timeout = TRANSITORY_DEFAULT,
+                                         .udp_timeout = UDP_DEFAULT,
                                          .reset_timeout = -1,
                                          .traffic = {.bypass_defaults = true}};
 }
@@ -207,7 +263,7 @@ static int read_named(const struct option *block, void *into,
 
 int nat_config_parse(const struct option *block, void *config,
                      struct option_error *error) {
-  static const char *const sources[] = {"auto", "sockets", NULL};
+  static const char *const sources[] = {"auto", "sockets", "conntrack", NULL};
   static const struct option_rule rules[] = {
       {.name = "Source", .kind = OPTION_CHOICE, .offset = FIELD(source),
        .choices = sources},
@@ -236,16 +292,18 @@ int nat_config_complete(struct nat_config *config) {
   return 0;
 }
 
-bool nat_config_needs_tcp_info(const struct nat_config *config) {
-  for (size_t i = 0; i < config->gateway_count; i++)
-    if (config->gateways[i].established_timeout > 0)
-      return true;
-  return false;
-}
+nanoseconds nat_config_idle_period(const struct nat_config *config) {
+  nanoseconds period = 0;
 
-/* What dynamic allocation has granted for the moment cannot be known from here. */
-uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway) {
-  return gateway->dynamic_ports ? 0 : (uint32_t)gateway->ports_per_vm;
+  for (size_t i = 0; i < config->gateway_count; i++) {
+    nanoseconds own = config->gateways[i].established_timeout / 10;
+
+    if (own > 60 * NANOSECONDS_PER_SECOND)
+      own = 60 * NANOSECONDS_PER_SECOND;
+    if (own > 0 && (period == 0 || own < period))
+      period = own;
+  }
+  return period;
 }
 
 uint32_t nat_gateway_limit(const struct nat_gateway_config *gateway) {

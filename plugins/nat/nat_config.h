@@ -28,10 +28,12 @@ struct nat_gateway_config {
   nanoseconds established_timeout; /* 0: not given, idle connections count */
   nanoseconds transitory_timeout;
   nanoseconds reset_timeout;
+  nanoseconds udp_timeout;
+  bool endpoint_independent; /* a port for each local IP:port, whatever the destination */
   struct nat_traffic traffic;
 };
 
-enum nat_source { NAT_SOURCE_AUTO, NAT_SOURCE_SOCKETS };
+enum nat_source { NAT_SOURCE_AUTO, NAT_SOURCE_SOCKETS, NAT_SOURCE_CONNTRACK };
 
 struct nat_config {
   int source; /* enum nat_source */
@@ -39,7 +41,7 @@ struct nat_config {
   int64_t destination_min_ports;
   size_t named_count;
   struct nat_named named[NAT_NAMED_MAX];
-  size_t gateway_count; /* the first one that takes a destination has it */
+  size_t gateway_count; /* the first one that takes a connection has it */
   struct nat_gateway_config gateways[NAT_GATEWAYS_MAX];
 };
 
@@ -60,11 +62,11 @@ int nat_config_parse(const struct option *block, void *config,
  * Returns 0 or -ENOMEM. */
 int nat_config_complete(struct nat_config *config);
 
-/* Whether some gateway lets go of idle connections: that needs tcp_info. */
-bool nat_config_needs_tcp_info(const struct nat_config *config);
+/* How often the idle connections are looked for, which needs tcp_info: once a minute,
+ * and within a tenth of the shortest EstablishedTimeout. 0: no gateway has one. */
+nanoseconds nat_config_idle_period(const struct nat_config *config);
 
-/* Ports that the VM has now, and can grow to; 0: not known. */
-uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway);
+/* Ports that the VM can grow to; 0: not known. */
 uint32_t nat_gateway_limit(const struct nat_gateway_config *gateway);
 
 #endif

@@ -36,7 +36,10 @@ static void fold_into(struct nat_destination *other,
   other->pending += destination->pending;
   other->open += destination->open;
   other->half_open += destination->half_open;
+  other->unanswered += destination->unanswered;
   other->stalled += destination->stalled;
+  other->idle += destination->idle;
+  other->drowsy += destination->drowsy;
 }
 
 uint32_t nat_merge_least(struct nat_table *table, struct nat_held *held,

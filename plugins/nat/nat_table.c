@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * A row of destinations, and an index into it that is probed in line: 80 bytes a
+ * A row of destinations, and an index into it that is probed in line: 96 bytes a
  * destination. (uthash's handles and buckets would double that, and the row must
  * not move: ring entries hold its indexes.)
  */
 #include "nat_table.h"
+
+#include "endpoint_hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,25 +30,16 @@ struct nat_table {
   struct nat_destination row[];
 };
 
-static uint64_t fold(uint64_t one, uint64_t other) {
-  unsigned __int128 product = (unsigned __int128)one * other;
-
-  return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* A multiply-and-fold hash; the constant is the golden ratio's fraction. */
-static uint64_t hash(const struct net_address *address, uint64_t port, uint64_t seed) {
-  uint64_t halves[2];
-
-  memcpy(halves, address->bytes, sizeof(halves));
-  seed = fold(halves[0] ^ seed, UINT64_C(0x9e3779b97f4a7c15) ^ port);
-  return fold(halves[1] ^ seed, UINT64_C(0x9e3779b97f4a7c15) + seed);
-}
-
 static uint32_t slot_of(const struct nat_table *table,
                         const struct net_endpoint *remote) {
-  return (uint32_t)hash(&remote->address, remote->port, table->seed) &
-         (table->index_size - 1);
+  return (uint32_t)endpoint_hash(remote, 0, table->seed) & (table->index_size - 1);
+}
+
+static uint32_t place_number(const struct nat_table *table,
+                             const struct net_address *address) {
+  const struct net_endpoint endpoint = {.address = *address};
+
+  return endpoint_hash(&endpoint, 0, table->seed) % PLACES;
 }
 
 int nat_table_new(uint32_t limit, uint64_t seed, struct nat_table **table) {
@@ -94,7 +87,7 @@ static uint32_t find(const struct nat_table *table, const struct net_endpoint *r
 
 static struct place *place_of(struct nat_table *table,
                               const struct net_address *address) {
-  return &table->places[hash(address, 0, table->seed) % PLACES];
+  return &table->places[place_number(table, address)];
 }
 
 static void remember(struct nat_table *table, uint32_t index) {
@@ -136,8 +129,7 @@ uint32_t nat_table_get(struct nat_table *table, const struct net_endpoint *remot
 
 uint32_t nat_table_by_address(const struct nat_table *table,
                               const struct net_address *address) {
-  const struct place *place =
-      &table->places[hash(address, 0, table->seed) % PLACES];
+  const struct place *place = &table->places[place_number(table, address)];
 
   if (place->index == NAT_OTHER || place->shared ||
       !net_address_equal(&table->row[place->index].remote.address, address))

@@ -27,9 +27,11 @@ struct nat_destination {
   uint32_t held[NAT_BOUNDS]; /* by closed and failed connections; held[NAT_HIGH]
                                 is also the number of ring entries counted */
   uint32_t pending;          /* ring entries not counted yet */
-  uint32_t open;      /* as in struct flow_remote, at the last summary */
+  uint32_t open;      /* as in struct nat_live, at the last summary */
   uint32_t half_open;
+  uint32_t unanswered;
   uint32_t stalled;
+  uint32_t idle, drowsy;
   uint32_t live_before; /* open + half_open at the summary before */
   uint32_t closes;      /* counted since the summary before */
   uint32_t opened;      /* new connections between the last two summaries */

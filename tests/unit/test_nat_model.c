@@ -8,6 +8,8 @@
 #include "nat_held.h"
 #include "nat_model.h"
 
+#include "egress/flow.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -38,13 +40,25 @@ static struct nat_model_settings settings_with(uint32_t limit, nanoseconds time_
                                      .seed = 7};
 }
 
+static void tell(struct nat_model *model, const struct flow_remote *remote) {
+  const struct nat_live live = {
+      .open = remote->open,
+      .half_open = remote->half_open,
+      .stalled = remote->stalled,
+      .idle = remote->idle,
+      .drowsy = remote->drowsy,
+      .local_ports = remote->open + remote->half_open + remote->time_wait};
+
+  nat_model_live(model, &remote->remote, &live);
+}
+
 static struct nat_estimate estimate(struct nat_model *model, nanoseconds begun,
                                     const struct flow_remote *remotes, size_t count) {
   struct nat_estimate result;
 
-  nat_model_begin(model, begun);
+  nat_model_begin(model, begun, true);
   for (size_t i = 0; i < count; i++)
-    nat_model_live(model, &remotes[i]);
+    tell(model, &remotes[i]);
   nat_model_finish(model, &result);
   return result;
 }
@@ -226,10 +240,10 @@ static void compare(struct reference *reference, struct nat_model *model,
   struct nat_estimate result;
   uint32_t most[NAT_BOUNDS] = {0};
 
-  nat_model_begin(model, begun);
+  nat_model_begin(model, begun, true);
   for (unsigned i = 0; i < DESTINATIONS; i++)
     if (remotes[i].open + remotes[i].half_open > 0)
-      nat_model_live(model, &remotes[i]);
+      tell(model, &remotes[i]);
   nat_model_finish(model, &result);
   for (unsigned i = 0; i < DESTINATIONS; i++) {
     const struct nat_destination *destination = find(model, i);
