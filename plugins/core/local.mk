@@ -63,6 +63,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_address \
 	tests/unit/test_conntrack \
+	tests/unit/test_conntrack_entry \
 	tests/unit/test_flow_builder \
 	tests/unit/test_flow_share \
 	tests/unit/test_metric \
@@ -101,6 +102,12 @@ tests_unit_test_conntrack_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DCAPTURE_DIRECTORY='"$(CAPTURES)/ctnetlink"'
 tests_unit_test_conntrack_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
 tests_unit_test_conntrack_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_conntrack_entry_SOURCES = tests/unit/test_conntrack_entry.c
+tests_unit_test_conntrack_entry_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCAPTURE_DIRECTORY='"$(CAPTURES)/conntrack_entry"'
+tests_unit_test_conntrack_entry_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_conntrack_entry_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
 
 tests_unit_test_flow_builder_SOURCES = tests/unit/test_flow_builder.c
 tests_unit_test_flow_builder_CFLAGS = $(UNIT_CFLAGS)

@@ -74,6 +74,7 @@ check_PROGRAMS += \
 	tests/unit/test_nat_forecast \
 	tests/unit/test_nat_model \
 	tests/unit/test_nat_top \
+	tests/unit/test_nat_tracked \
 	tests/unit/test_nat_traffic
 endif
 
@@ -107,6 +108,10 @@ tests_unit_test_nat_model_LDADD = $(NAT_UNIT_LIBS)
 tests_unit_test_nat_top_SOURCES = tests/unit/test_nat_top.c
 tests_unit_test_nat_top_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_top_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_tracked_SOURCES = tests/unit/test_nat_tracked.c
+tests_unit_test_nat_tracked_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_tracked_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_traffic_SOURCES = tests/unit/test_nat_traffic.c
 tests_unit_test_nat_traffic_CFLAGS = $(NAT_UNIT_CFLAGS)

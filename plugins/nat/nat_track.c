@@ -35,11 +35,19 @@ static nanoseconds tcp_timeout(const struct conntrack_entry *entry,
              : timeout;
 }
 
+/* Picked up in the middle, and nobody answers: what is left of a connection that the
+ * table, or the machine, had forgotten. */
+static enum nat_track_kind tcp_kind(const struct conntrack_entry *entry) {
+  enum nat_track_kind kind = kinds[entry->tcp_state];
+
+  return kind == NAT_TRACK_OPEN && !entry->seen_reply ? NAT_TRACK_HALF_OPEN : kind;
+}
+
 struct nat_track nat_track_read(const struct conntrack_entry *entry,
                                 const struct nat_track_timeouts *timeouts) {
   switch (entry->protocol) {
   case IPPROTO_TCP:
-    return (struct nat_track){kinds[entry->tcp_state],
+    return (struct nat_track){tcp_kind(entry),
                               age_of(entry, tcp_timeout(entry, timeouts))};
   case IPPROTO_UDP:
     return (struct nat_track){

@@ -238,7 +238,7 @@ static bool still_holds(const struct nat_gateway_config *gateway,
 bool nat_tracked_knows(const struct nat_config *config, const struct nat_engine *engine,
                        const struct conntrack_entry *entry, bool *own) {
   *own = nat_engine_is_own(engine, &entry->source.address);
-  return entry->protocol == IPPROTO_TCP &&
+  return entry->protocol == IPPROTO_TCP && entry->seen_reply &&
          entry->tcp_state >= CONNTRACK_TCP_SYN_RECEIVED &&
          entry->tcp_state <= CONNTRACK_TCP_LAST_ACK &&
          gateway_of(config, engine, entry) != NULL;

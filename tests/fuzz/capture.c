@@ -4,7 +4,7 @@
  * fuzz targets and captures for the unit tests:
  *
  *   capture tcp-legacy|tcp-ipv4|tcp-ipv6|tcp-info|tcp-listen|tcp-closed|
- *           conntrack-table|conntrack-cpus DIRECTORY
+ *           conntrack-table|conntrack-cpus|conntrack-dump DIRECTORY
  *
  * tcp-closed listens for two seconds to the multicast of closed sockets.
  */
@@ -52,6 +52,7 @@ static const struct kind kinds[] = {
      EXTENSION_INFO, 0},
     {"tcp-closed", NETLINK_SOCK_DIAG, 0, 0, 0, 0, 0, CLOSED_GROUPS},
     {"conntrack-table", NETLINK_NETFILTER, CONNTRACK(GET_STATS), NLM_F_ACK, 0, 0, 0, 0},
+    {"conntrack-dump", NETLINK_NETFILTER, CONNTRACK(GET), NLM_F_DUMP, 0, 0, 0, 0},
     {"conntrack-cpus", NETLINK_NETFILTER, CONNTRACK(GET_STATS_CPU), NLM_F_DUMP, 0, 0, 0, 0},
 };
 

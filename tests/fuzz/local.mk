@@ -10,7 +10,9 @@ EXTRA_DIST += tests/fuzz/corpus
 # Others append their targets to this list.
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_sock_diag \
-	tests/fuzz/fuzz_ctnetlink
+	tests/fuzz/fuzz_ctnetlink \
+	tests/fuzz/fuzz_conntrack_entry \
+	tests/fuzz/fuzz_ranges_file
 
 if FUZZERS
 EXTRA_DIST += tests/fuzz/replay.c
@@ -37,6 +39,21 @@ tests_fuzz_fuzz_ctnetlink_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPO
 tests_fuzz_fuzz_ctnetlink_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_ctnetlink_LDFLAGS = $(LINK_FUZZ)
 tests_fuzz_fuzz_ctnetlink_LDADD = libegress-core.la
+
+FUZZ_NAT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/nat
+tests_fuzz_fuzz_conntrack_entry_SOURCES = tests/fuzz/fuzz_conntrack_entry.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_conntrack_entry_CPPFLAGS = $(FUZZ_NAT_CPPFLAGS) \
+	-DFUZZ_CORPUS='"$(FUZZ_CORPORA)/conntrack_entry"'
+tests_fuzz_fuzz_conntrack_entry_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_conntrack_entry_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_conntrack_entry_LDADD = libegress-nat.la libegress-core.la
+
+tests_fuzz_fuzz_ranges_file_SOURCES = tests/fuzz/fuzz_ranges_file.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ranges_file_CPPFLAGS = $(FUZZ_NAT_CPPFLAGS) \
+	-DFUZZ_CORPUS='"$(FUZZ_CORPORA)/ranges_file"'
+tests_fuzz_fuzz_ranges_file_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_ranges_file_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_ranges_file_LDADD = libegress-nat.la libegress-core.la
 
 # Records a kernel's answers, for new seeds; built on demand.
 EXTRA_PROGRAMS += tests/fuzz/capture
