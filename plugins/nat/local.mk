@@ -8,6 +8,7 @@ noinst_HEADERS += \
 	plugins/nat/nat_engine.h \
 	plugins/nat/nat_engine_state.h \
 	plugins/nat/nat_forecast.h \
+	plugins/nat/nat_gone.h \
 	plugins/nat/nat_held.h \
 	plugins/nat/nat_host.h \
 	plugins/nat/nat_merge.h \
@@ -40,6 +41,7 @@ libegress_nat_la_SOURCES = \
 	plugins/nat/nat_engine_closes.c \
 	plugins/nat/nat_estimate.c \
 	plugins/nat/nat_forecast.c \
+	plugins/nat/nat_gone.c \
 	plugins/nat/nat_held.c \
 	plugins/nat/nat_host.c \
 	plugins/nat/nat_merge.c \

@@ -56,8 +56,11 @@ int nat_engine_new(const struct nat_config *config,
   struct nat_engine *made = calloc(1, sizeof(*made));
   int status = made ? 0 : -ENOMEM;
 
-  if (made)
+  if (made) {
     made->config = config;
+    made->has_events = settings->covered_since[NAT_TCP] != NAT_NEVER;
+    nat_gone_init(&made->gone);
+  }
   for (size_t i = 0; i < config->gateway_count && status == 0; i++)
     status = make_gateway(&made->gateways[i], config, &config->gateways[i], settings);
   if (status < 0)
@@ -78,6 +81,7 @@ void nat_engine_free(struct nat_engine *engine) {
     nat_top_free(&side->top);
     nat_top_free(&side->sources);
   }
+  nat_gone_free(&engine->gone);
   free(engine->own_addresses);
   free(engine);
 }
@@ -233,6 +237,8 @@ static void remember_sockets(struct nat_engine *engine,
 
 void nat_engine_take_sockets(struct nat_engine *engine,
                              const struct flow_summary *summary, bool all) {
+  if (all && engine->last)
+    nat_engine_find_gone(engine, summary);
   remember_sockets(engine, summary);
   nat_engine_measure(engine, NAT_TCP);
   for (size_t i = 0; i < summary->remote_count; i++)
@@ -261,6 +267,16 @@ void nat_engine_take_flow(struct nat_engine *engine, struct nat_place *place,
   place->remote = nat_model_live(side->by_remote, &ends->remote, live);
   if (side->by_local)
     place->local = nat_model_live(side->by_local, &ends->local, live);
+}
+
+void nat_engine_take_closed(struct nat_engine *engine, struct nat_place *place,
+                            const struct nat_ends *ends, enum nat_close kind,
+                            nanoseconds age, bool *held) {
+  struct nat_side *side = nat_engine_side(engine, place);
+
+  place->remote = nat_model_waiting(side->by_remote, &ends->remote, kind, age, held);
+  if (side->by_local)
+    place->local = nat_model_waiting(side->by_local, &ends->local, kind, age, held);
 }
 
 void nat_engine_take_source(struct nat_engine *engine, size_t gateway,

@@ -129,9 +129,10 @@ void nat_engine_take_flow(struct nat_engine *engine, struct nat_place *place,
                           const struct nat_ends *ends, const struct nat_live *live);
 void nat_engine_close_flow(struct nat_engine *engine, nanoseconds time,
                            const struct nat_place *place, enum nat_close kind);
-/* Where one that has closed belongs. */
-void nat_engine_find_place(struct nat_engine *engine, struct nat_place *place,
-                           const struct nat_ends *ends);
+/* One that has closed, and is told of at each read; *held: it may hold a port. */
+void nat_engine_take_closed(struct nat_engine *engine, struct nat_place *place,
+                            const struct nat_ends *ends, enum nat_close kind,
+                            nanoseconds age, bool *held);
 
 /* Reports of this protocol are to be made of what was told since begin. (The sockets of a
  * summary say so for TCP.) */

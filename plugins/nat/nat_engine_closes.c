@@ -20,16 +20,6 @@ static bool choose_place(const struct nat_engine *engine, const struct nat_ends 
   return true;
 }
 
-void nat_engine_find_place(struct nat_engine *engine, struct nat_place *place,
-                           const struct nat_ends *ends) {
-  const struct nat_live none = {.open = 0};
-  struct nat_side *side = nat_engine_side(engine, place);
-
-  place->remote = nat_model_live(side->by_remote, &ends->remote, &none);
-  if (side->by_local)
-    place->local = nat_model_live(side->by_local, &ends->local, &none);
-}
-
 void nat_engine_close_flow(struct nat_engine *engine, nanoseconds time,
                            const struct nat_place *place, enum nat_close kind) {
   struct nat_side *side = nat_engine_side(engine, place);
@@ -37,6 +27,22 @@ void nat_engine_close_flow(struct nat_engine *engine, nanoseconds time,
   nat_model_close_at(side->by_remote, time, place->remote, kind);
   if (side->by_local)
     nat_model_close_at(side->by_local, time, place->local, kind);
+}
+
+static void close_connection(struct nat_engine *engine, nanoseconds time,
+                             const struct nat_ends *ends, enum nat_close kind) {
+  struct nat_place place;
+  struct nat_side *side;
+
+  if (!choose_place(engine, ends, &place))
+    return;
+  side = nat_engine_side(engine, &place);
+  if (ends->remote.port == 0)
+    nat_model_close_portless(side->by_remote, time, &ends->remote.address, kind);
+  else
+    nat_model_close(side->by_remote, time, &ends->remote, kind);
+  if (side->by_local)
+    nat_model_close(side->by_local, time, &ends->local, kind);
 }
 
 static int compare_recalled(const void *one, const void *other) {
@@ -48,15 +54,10 @@ static int compare_recalled(const void *one, const void *other) {
 
 void nat_engine_recall(struct nat_engine *engine, struct nat_recalled *closes,
                        size_t count) {
-  struct nat_place place;
-
   if (count > 0)
     qsort(closes, count, sizeof(*closes), compare_recalled);
   for (size_t i = 0; i < count; i++)
-    if (choose_place(engine, &closes[i].ends, &place)) {
-      nat_engine_find_place(engine, &place, &closes[i].ends);
-      nat_engine_close_flow(engine, closes[i].time, &place, NAT_CLOSE_ORDERLY);
-    }
+    close_connection(engine, closes[i].time, &closes[i].ends, NAT_CLOSE_ORDERLY);
 }
 
 /* An aborted socket has forgotten its own address and the destination's port: the
@@ -78,22 +79,6 @@ static struct nat_ends ends_of(struct nat_engine *engine,
   return ends;
 }
 
-static void close_connection(struct nat_engine *engine, nanoseconds time,
-                             const struct nat_ends *ends, enum nat_close kind) {
-  struct nat_place place;
-  struct nat_side *side;
-
-  if (!choose_place(engine, ends, &place))
-    return;
-  side = nat_engine_side(engine, &place);
-  if (ends->remote.port == 0)
-    nat_model_close_portless(side->by_remote, time, &ends->remote.address, kind);
-  else
-    nat_model_close(side->by_remote, time, &ends->remote, kind);
-  if (side->by_local)
-    nat_model_close(side->by_local, time, &ends->local, kind);
-}
-
 void nat_engine_event(struct nat_engine *engine, nanoseconds time,
                       const struct sock_diag_record *record) {
   static const enum nat_close kinds[] = {
@@ -106,7 +91,8 @@ void nat_engine_event(struct nat_engine *engine, nanoseconds time,
   struct nat_ends ends;
 
   engine->received++;
-  if (kind == CLOSE_EVENT_NONE || nat_engine_listens(engine, record->local.port))
+  if (kind == CLOSE_EVENT_NONE || nat_engine_listens(engine, record->local.port) ||
+      !nat_gone_event(&engine->gone, record->local.port))
     return;
   ends = ends_of(engine, record);
   close_connection(engine, time, &ends, kinds[kind]);
@@ -157,6 +143,36 @@ void nat_engine_heal(struct nat_engine *engine, nanoseconds time,
   }
   if (engine->healed > lost)
     engine->healed = lost;
+}
+
+/* With events, one that closes in order sends one at once: what has none was reset, if
+ * none was lost. */
+static void count_gone(const struct nat_suspect *suspect, void *data) {
+  struct nat_engine *engine = data;
+  const struct nat_ends ends = {{engine->usual_source, suspect->port},
+                                suspect->remote.remote};
+  bool lost = engine->healed < nat_engine_lost_lately(engine);
+
+  engine->healed += lost;
+  close_connection(engine, engine->begun, &ends,
+                   engine->has_events && !lost ? NAT_CLOSE_RESET : NAT_CLOSE_ORDERLY);
+}
+
+static void count_suspect(const struct nat_suspect *suspect, void *data) {
+  static const struct nat_live live = {.gone = 1};
+  struct nat_engine *engine = data;
+  struct nat_side *side = &engine->gateways[suspect->remote.class - 1].sides[NAT_TCP];
+  const struct net_endpoint local = {engine->usual_source, suspect->port};
+
+  if (nat_engine_is_own(engine, &suspect->remote.remote.address))
+    return;
+  nat_model_live(side->by_remote, &suspect->remote.remote, &live);
+  if (side->by_local)
+    nat_model_live(side->by_local, &local, &live);
+}
+
+void nat_engine_find_gone(struct nat_engine *engine, const struct flow_summary *summary) {
+  nat_gone_compare(&engine->gone, engine->last, summary, count_gone, count_suspect, engine);
 }
 
 /* What was lost, and not found again, could be toward any destination. */

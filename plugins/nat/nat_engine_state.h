@@ -6,6 +6,7 @@
 #define EGRESS_NAT_ENGINE_STATE_H
 
 #include "nat_engine.h"
+#include "nat_gone.h"
 
 /* A gateway's ports of one protocol. */
 struct nat_side {
@@ -29,6 +30,8 @@ struct nat_engine {
   struct net_address *own_addresses; /* sorted */
   uint8_t listens[65536 / 8];        /* a bit a port */
   const struct flow_summary *last;   /* what the sockets were; may be NULL */
+  struct nat_gone gone;
+  bool has_events;                   /* else all that close go without one */
   struct net_address usual_source;   /* of an event that does not tell it */
   nanoseconds begun;
   uint64_t received, lost;               /* events, since the start */
@@ -44,6 +47,9 @@ static inline struct nat_side *nat_engine_side(struct nat_engine *engine,
                                                const struct nat_place *place) {
   return &engine->gateways[place->gateway].sides[place->protocol];
 }
+
+/* Counts what is gone since the summary before; between begin and finish. */
+void nat_engine_find_gone(struct nat_engine *engine, const struct flow_summary *summary);
 
 /* What was lost and not healed since the last read widens the bounds. */
 void nat_engine_pass_on_lost(struct nat_engine *engine);

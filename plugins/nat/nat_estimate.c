@@ -18,10 +18,12 @@ static void for_each(struct nat_model *model, visitor *visit) {
 /* --- Begin ------------------------------------------------------------------------- */
 
 static void start_over(struct nat_destination *destination, bool idle_known) {
-  destination->live_before = destination->open + destination->half_open;
+  destination->live_before =
+      destination->open + destination->half_open + destination->gone;
   destination->open = destination->half_open = 0;
-  destination->unanswered = destination->stalled = 0;
+  destination->unanswered = destination->stalled = destination->gone = 0;
   destination->closes = 0;
+  memset(destination->waiting, 0, sizeof(destination->waiting));
   if (idle_known)
     destination->idle = destination->drowsy = 0;
 }
@@ -51,8 +53,26 @@ uint32_t nat_model_live(struct nat_model *model, const struct net_endpoint *remo
   destination->stalled += live->stalled;
   destination->idle += live->idle;
   destination->drowsy += live->drowsy;
+  destination->gone += live->gone;
   if (live->local_ports > model->local_ports)
     model->local_ports = live->local_ports;
+  return index;
+}
+
+uint32_t nat_model_waiting(struct nat_model *model, const struct net_endpoint *remote,
+                           enum nat_close kind, nanoseconds age, bool *held) {
+  const uint32_t *timeouts = model->held[kind].timeout_ms;
+  uint32_t age_ms = nat_held_time(age < 0 ? 0 : age), index;
+  struct nat_destination *destination;
+
+  *held = age_ms < timeouts[NAT_HIGH];
+  if (!*held)
+    return NAT_OTHER;
+  index = nat_model_place(model, remote);
+  destination = nat_table_at(model->table, index);
+  for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
+    destination->waiting[bound] += age_ms < timeouts[bound];
+  destination->closes += model->elapsed > 0 && age < model->elapsed;
   return index;
 }
 
@@ -114,7 +134,8 @@ static uint32_t doubtful(const struct nat_destination *destination) {
 
 static uint32_t firmly_held(const struct nat_destination *destination) {
   return destination->open - lesser(destination->idle, destination->open) +
-         destination->half_open - doubtful(destination) + destination->held[NAT_BEST];
+         destination->half_open - doubtful(destination) +
+         destination->held[NAT_BEST] + destination->waiting[NAT_BEST];
 }
 
 static void judge_shortage(const struct nat_model *model,
@@ -172,21 +193,23 @@ static uint32_t certainly_open(const struct nat_destination *destination) {
 
 static void estimate_ports(const struct nat_model *model,
                            struct nat_destination *destination) {
-  const uint32_t *held = destination->held;
+  const uint32_t *held = destination->held, *waiting = destination->waiting;
   uint32_t live = destination->live_before; /* now: of the summary before */
-  uint32_t now = destination->open + destination->half_open;
-  uint32_t best = firmly_held(destination) +
+  uint32_t now = destination->open + destination->half_open + destination->gone;
+  uint32_t best = firmly_held(destination) + destination->gone +
                   (destination->exhausted ? 0 : doubtful(destination));
 
-  destination->ports[NAT_LOW] = cap(model, certainly_open(destination) + held[NAT_LOW]);
+  destination->ports[NAT_LOW] =
+      cap(model, certainly_open(destination) + held[NAT_LOW] + waiting[NAT_LOW]);
   destination->ports[NAT_BEST] = cap(model, best);
-  destination->ports[NAT_HIGH] = cap(model, now + held[NAT_HIGH]);
+  destination->ports[NAT_HIGH] = cap(model, now + held[NAT_HIGH] + waiting[NAT_HIGH]);
   destination->opened =
       now + destination->closes > live ? now + destination->closes - live : 0;
 }
 
 static uint32_t live_ports(const struct nat_destination *destination) {
-  uint32_t held = destination->held[NAT_BEST], best = destination->ports[NAT_BEST];
+  uint32_t held = destination->held[NAT_BEST] + destination->waiting[NAT_BEST];
+  uint32_t best = destination->ports[NAT_BEST];
 
   return best > held ? best - held : 0;
 }
@@ -194,8 +217,9 @@ static uint32_t live_ports(const struct nat_destination *destination) {
 /* --- All together -------------------------------------------------------------------------- */
 
 static bool is_unused(const struct nat_destination *destination) {
-  return destination->open + destination->half_open + destination->pending +
-             destination->held[NAT_HIGH] == 0;
+  return destination->open + destination->half_open + destination->gone +
+             destination->pending + destination->held[NAT_HIGH] +
+             destination->waiting[NAT_HIGH] == 0;
 }
 
 /* NAT_OTHER is several destinations: a bound, not an estimate. Port 0 stands for a

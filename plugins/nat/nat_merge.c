@@ -33,7 +33,7 @@ static void fold_into(struct nat_destination *other,
                       const struct nat_destination *destination) {
   for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
     other->held[bound] += destination->held[bound];
-  other->pending += destination->pending;
+  other->pending += destination->pending; /* what is waiting is told anew */
   other->open += destination->open;
   other->half_open += destination->half_open;
   other->unanswered += destination->unanswered;

@@ -89,18 +89,22 @@ void nat_model_close_at(struct nat_model *model, nanoseconds time, uint32_t inde
 
 void nat_model_close(struct nat_model *model, nanoseconds time,
                      const struct net_endpoint *remote, enum nat_close kind) {
-  nat_model_close_at(model, time, nat_model_place(model, remote), kind);
+  uint32_t index = nat_model_place(model, remote);
+
+  nat_table_note_use(model->table, index);
+  nat_model_close_at(model, time, index, kind);
 }
 
 void nat_model_close_portless(struct nat_model *model, nanoseconds time,
                               const struct net_address *remote, enum nat_close kind) {
   const struct net_endpoint portless = {.address = *remote, .port = 0};
-  uint32_t index = nat_table_by_address(model->table, remote);
+  bool shared = false;
+  uint32_t index = nat_table_by_address(model->table, remote, &shared);
 
-  if (index == NAT_OTHER) {
-    index = nat_model_place(model, &portless);
+  if (index == NAT_OTHER || shared)
     nat_model_lost(model, time, 1);
-  }
+  if (index == NAT_OTHER)
+    index = nat_model_place(model, &portless);
   nat_model_close_at(model, time, index, kind);
 }
 

@@ -15,6 +15,7 @@
  *   closed in order, for            TimeWait     TimeWait         TimeWait
  *     ... TimeWait not known        30 s         30 s             120 s
  *   reset or refused, for           0            ResetTimeout     TimeWait
+ *   no longer seen, no event yet    0            1                1
  *   SYN_SENT                        0            1                1
  *     ... sent again at the limit   0            0                1
  *   gave up SYN_SENT, for           0            Transitory       Transitory
@@ -83,6 +84,7 @@ struct nat_live {
   uint32_t unanswered; /* of these: no answer for long; stalled ones may be among them */
   uint32_t idle;       /* of those open: the gateway has given the port away */
   uint32_t drowsy;     /* of those open: it may have, or will before the next look */
+  uint32_t gone;       /* not seen any more, and not known to have closed */
   uint32_t local_ports;
 };
 
@@ -118,9 +120,10 @@ void nat_model_close(struct nat_model *model, nanoseconds time,
 /* The same by the destination's index. */
 void nat_model_close_at(struct nat_model *model, nanoseconds time, uint32_t index,
                         enum nat_close kind);
-/* The port is not known: taken for the one used at this address, if there was but
- * one; else these closes count as a destination of their own, with port 0, and toward
- * the high bound of any. */
+/* The port is not known: taken for one used lately at this address, so that several have
+ * their shares by how much they are used; those closes count toward the high bound
+ * of any too, unless that port was the only one. Where none was used they count as a
+ * destination of their own, with port 0. */
 void nat_model_close_portless(struct nat_model *model, nanoseconds time,
                               const struct net_address *remote, enum nat_close kind);
 void nat_model_lost(struct nat_model *model, nanoseconds time, uint32_t count);
@@ -140,6 +143,11 @@ uint32_t nat_model_begin(struct nat_model *model, nanoseconds begun, bool idle_k
  * next begin, and beyond that while nothing is merged and it has open connections. */
 uint32_t nat_model_live(struct nat_model *model, const struct net_endpoint *remote,
                         const struct nat_live *live);
+/* A closed connection that the summary itself still knows: it is counted for this summary
+ * alone. Its close counts as new if it is younger than the summary before. Returns the
+ * destination's index as nat_model_live does, and *held: whether it may hold a port. */
+uint32_t nat_model_waiting(struct nat_model *model, const struct net_endpoint *remote,
+                           enum nat_close kind, nanoseconds age, bool *held);
 /* Connections whose destination the summary does not tell. */
 void nat_model_live_omitted(struct nat_model *model, uint64_t sockets);
 void nat_model_finish(struct nat_model *model, struct nat_estimate *estimate);

@@ -13,15 +13,15 @@
 #define UNANSWERED_AFTER NANOSECONDS_PER_SECOND
 
 /* A flow by its fingerprint: two flows share one with a chance of 2^-64. */
-struct alive {
+struct seen {
   uint64_t fingerprint;
   struct nat_place place;
+  uint32_t age_ms; /* at the dump: of its last packet; of its close */
+  uint8_t kind;    /* enum nat_track_kind */
   bool holds;      /* a port, or one may think so */
-  bool half_open;
-  uint32_t age_ms; /* of its last packet, at the dump */
 };
 
-/* One that closed since the dump before. */
+/* One that has vanished from the table. */
 struct fresh {
   nanoseconds time;
   struct nat_place place;
@@ -39,8 +39,7 @@ struct nat_tracked {
   uint64_t seed;
   nanoseconds begun, before; /* this dump, and the one before; 0: none */
   struct nat_tracked_counts counts;
-  struct nat_rows alive, alive_before;   /* struct alive; the latter in order */
-  struct nat_rows closed, closed_before; /* uint64_t, fingerprints; the same */
+  struct nat_rows seen, seen_before; /* struct seen; the latter in order */
   struct nat_rows fresh;
   struct nat_rows shares;
 };
@@ -53,10 +52,8 @@ int nat_tracked_new(const struct nat_config *config, uint64_t seed,
     return -ENOMEM;
   made->config = config;
   made->seed = seed;
-  nat_rows_init(&made->alive, sizeof(struct alive), NAT_TRACKED_MAX);
-  nat_rows_init(&made->alive_before, sizeof(struct alive), NAT_TRACKED_MAX);
-  nat_rows_init(&made->closed, sizeof(uint64_t), NAT_TRACKED_MAX);
-  nat_rows_init(&made->closed_before, sizeof(uint64_t), NAT_TRACKED_MAX);
+  nat_rows_init(&made->seen, sizeof(struct seen), NAT_TRACKED_MAX);
+  nat_rows_init(&made->seen_before, sizeof(struct seen), NAT_TRACKED_MAX);
   nat_rows_init(&made->fresh, sizeof(struct fresh), NAT_TRACKED_MAX);
   nat_rows_init(&made->shares, sizeof(struct share), NAT_TRACKED_MAX);
   *tracked = made;
@@ -66,10 +63,8 @@ int nat_tracked_new(const struct nat_config *config, uint64_t seed,
 void nat_tracked_free(struct nat_tracked *tracked) {
   if (!tracked)
     return;
-  nat_rows_free(&tracked->alive);
-  nat_rows_free(&tracked->alive_before);
-  nat_rows_free(&tracked->closed);
-  nat_rows_free(&tracked->closed_before);
+  nat_rows_free(&tracked->seen);
+  nat_rows_free(&tracked->seen_before);
   nat_rows_free(&tracked->fresh);
   nat_rows_free(&tracked->shares);
   free(tracked);
@@ -81,15 +76,11 @@ struct nat_tracked_counts nat_tracked_counts(const struct nat_tracked *tracked) 
 
 /* --- Orders --------------------------------------------------------------------------- */
 
-static int compare_fingerprints(const void *one, const void *other) {
-  uint64_t left = *(const uint64_t *)one, right = *(const uint64_t *)other;
+static int compare_seen(const void *one, const void *other) {
+  uint64_t left = ((const struct seen *)one)->fingerprint;
+  uint64_t right = ((const struct seen *)other)->fingerprint;
 
   return (left > right) - (left < right);
-}
-
-static int compare_alive(const void *one, const void *other) {
-  return compare_fingerprints(&((const struct alive *)one)->fingerprint,
-                              &((const struct alive *)other)->fingerprint);
 }
 
 static int compare_fresh(const void *one, const void *other) {
@@ -116,14 +107,12 @@ void nat_tracked_begin(struct nat_tracked *tracked, nanoseconds begun, bool merg
   tracked->before = tracked->begun;
   tracked->begun = begun;
   tracked->counts = (struct nat_tracked_counts){.own = 0};
-  exchange(&tracked->alive, &tracked->alive_before);
-  exchange(&tracked->closed, &tracked->closed_before);
-  tracked->alive.count = tracked->closed.count = 0;
-  tracked->fresh.count = tracked->shares.count = 0;
-  for (size_t i = 0; i < tracked->alive_before.count && merged; i++) {
-    struct alive *alive = nat_rows_at(&tracked->alive_before, i);
+  exchange(&tracked->seen, &tracked->seen_before);
+  tracked->seen.count = tracked->fresh.count = tracked->shares.count = 0;
+  for (size_t i = 0; i < tracked->seen_before.count && merged; i++) {
+    struct seen *seen = nat_rows_at(&tracked->seen_before, i);
 
-    alive->place.remote = alive->place.local = NAT_OTHER;
+    seen->place.remote = seen->place.local = NAT_OTHER;
   }
 }
 
@@ -174,37 +163,27 @@ static void add_share(struct nat_tracked *tracked, const struct conntrack_entry 
 }
 
 static void take_alive(struct nat_tracked *tracked, struct nat_engine *engine,
-                       struct alive *alive, const struct nat_ends *ends,
+                       struct seen *seen, const struct nat_ends *ends,
                        const struct nat_track *track) {
   const struct nat_gateway_config *gateway =
-      &tracked->config->gateways[alive->place.gateway];
-  nanoseconds timeout = idle_timeout(gateway, &alive->place, alive->half_open);
+      &tracked->config->gateways[seen->place.gateway];
+  nanoseconds timeout =
+      idle_timeout(gateway, &seen->place, track->kind == NAT_TRACK_HALF_OPEN);
 
-  alive->holds = timeout == 0 || track->age < timeout + NAT_TRACK_PRECISION;
-  if (alive->holds) {
+  seen->holds = timeout == 0 || track->age < timeout + NAT_TRACK_PRECISION;
+  if (seen->holds) {
     struct nat_live live = live_of(track, timeout);
 
-    nat_engine_take_flow(engine, &alive->place, ends, &live);
+    nat_engine_take_flow(engine, &seen->place, ends, &live);
   }
-  remember(tracked, &tracked->alive, alive);
 }
 
-/* One that was closed already at the dump before was told then. */
-static void take_closed(struct nat_tracked *tracked, struct nat_engine *engine,
-                        struct alive *alive, const struct nat_ends *ends,
-                        const struct nat_track *track, nanoseconds closed) {
-  const struct nat_rows *before = &tracked->closed_before;
-  struct fresh fresh = {.time = closed < tracked->begun ? closed : tracked->begun,
-                        .kind = track->kind == NAT_TRACK_RESET ? NAT_CLOSE_RESET
-                                                               : NAT_CLOSE_ORDERLY};
+static enum nat_close close_kind(uint8_t kind) {
+  return kind == NAT_TRACK_RESET ? NAT_CLOSE_RESET : NAT_CLOSE_ORDERLY;
+}
 
-  remember(tracked, &tracked->closed, &alive->fingerprint);
-  if (before->count == 0 || !bsearch(&alive->fingerprint, before->row, before->count,
-                                     sizeof(uint64_t), compare_fingerprints)) {
-    nat_engine_find_place(engine, &alive->place, ends);
-    fresh.place = alive->place;
-    remember(tracked, &tracked->fresh, &fresh);
-  }
+static bool is_closed(uint8_t kind) {
+  return kind == NAT_TRACK_CLOSED || kind == NAT_TRACK_RESET;
 }
 
 /* The gateway of a flow that goes out, NULL for others: those toward this machine, and
@@ -225,16 +204,6 @@ static void count(struct nat_tracked *tracked, const struct nat_track *track,
     ++*(own ? &tracked->counts.own : &tracked->counts.forwarded);
 }
 
-static bool still_holds(const struct nat_gateway_config *gateway,
-                        const struct alive *alive, const struct nat_track *track) {
-  nanoseconds time_wait = gateway->time_wait ? gateway->time_wait : NAT_TIME_WAIT_SHORT;
-
-  if (track->kind == NAT_TRACK_CLOSED)
-    return track->age < time_wait;
-  return track->kind == NAT_TRACK_RESET ? track->age < gateway->reset_timeout
-                                        : alive->holds;
-}
-
 bool nat_tracked_knows(const struct nat_config *config, const struct nat_engine *engine,
                        const struct conntrack_entry *entry, bool *own) {
   *own = nat_engine_is_own(engine, &entry->source.address);
@@ -247,52 +216,55 @@ bool nat_tracked_knows(const struct nat_config *config, const struct nat_engine 
 void nat_tracked_take(struct nat_tracked *tracked, struct nat_engine *engine,
                       const struct conntrack_entry *entry,
                       const struct nat_track_timeouts *timeouts, nanoseconds now) {
-  const struct nat_track track = nat_track_read(entry, timeouts);
+  struct nat_track track = nat_track_read(entry, timeouts);
   const struct nat_ends ends = {entry->reply_destination, entry->reply_source};
   const struct nat_gateway_config *gateway;
   bool own = nat_engine_is_own(engine, &entry->source.address);
-  struct alive alive;
+  struct seen seen;
 
   if (track.kind == NAT_TRACK_OTHER)
     return;
   gateway = gateway_of(tracked->config, engine, entry);
   if (!gateway)
     return;
-  alive = (struct alive){
+  seen = (struct seen){
       .fingerprint = fingerprint_of(tracked, entry),
       .place = {.gateway = (uint8_t)(gateway - tracked->config->gateways),
                 .protocol = entry->protocol == IPPROTO_TCP ? NAT_TCP : NAT_UDP},
-      .half_open = track.kind == NAT_TRACK_HALF_OPEN,
-      .age_ms = (uint32_t)(track.age / NANOSECONDS_PER_MILLISECOND)};
-  count(tracked, &track, (enum nat_protocol)alive.place.protocol, own);
-  if (track.kind == NAT_TRACK_CLOSED || track.kind == NAT_TRACK_RESET)
-    take_closed(tracked, engine, &alive, &ends, &track, now - track.age);
+      .kind = (uint8_t)track.kind};
+  track.age -= now - tracked->begun;
+  if (track.age < 0)
+    track.age = 0;
+  seen.age_ms = (uint32_t)(track.age / NANOSECONDS_PER_MILLISECOND);
+  count(tracked, &track, (enum nat_protocol)seen.place.protocol, own);
+  if (is_closed(seen.kind))
+    nat_engine_take_closed(engine, &seen.place, &ends, close_kind(seen.kind), track.age,
+                           &seen.holds);
   else
-    take_alive(tracked, engine, &alive, &ends, &track);
-  if (!own && still_holds(gateway, &alive, &track)) {
-    nat_engine_find_place(engine, &alive.place, &ends);
-    add_share(tracked, entry, &alive.place);
-  }
+    take_alive(tracked, engine, &seen, &ends, &track);
+  remember(tracked, &tracked->seen, &seen);
+  if (!own && seen.holds)
+    add_share(tracked, entry, &seen.place);
 }
 
 /* --- Finish ------------------------------------------------------------------------------------ */
 
-/* What became of a flow that was there at the dump before, and is in this one neither
- * alive nor closed. This machine's conntrack keeps those that closed in order for its
- * own TIME_WAIT, and those reset for ten seconds by default: whichever is too short to
- * be met by a dump has been missed. */
-static struct fresh fate_of(const struct nat_tracked *tracked, const struct alive *alive,
+/* What became of a flow that was there at the dump before, and is not in this one. A
+ * closed one has outlived this machine's own timeout, and may not have the gateway's.
+ * One that was open has closed since: in order, unless that would have been seen, for
+ * resets are kept for ten seconds by default. */
+static struct fresh fate_of(const struct nat_tracked *tracked, const struct seen *seen,
                             const struct nat_track_timeouts *timeouts) {
   nanoseconds elapsed = tracked->begun - tracked->before;
-  nanoseconds last_packet =
-      tracked->before - alive->age_ms * NANOSECONDS_PER_MILLISECOND;
+  nanoseconds last_packet = tracked->before - seen->age_ms * NANOSECONDS_PER_MILLISECOND;
   struct fresh fresh = {.time = tracked->begun - elapsed / 2,
-                        .place = alive->place,
+                        .place = seen->place,
                         .kind = NAT_CLOSE_ORDERLY};
 
-  if (alive->place.protocol == NAT_UDP) {
+  if (is_closed(seen->kind) || seen->place.protocol == NAT_UDP) {
     fresh.time = last_packet;
-  } else if (alive->half_open &&
+    fresh.kind = close_kind(seen->kind);
+  } else if (seen->kind == NAT_TRACK_HALF_OPEN &&
              last_packet + timeouts->tcp[CONNTRACK_TCP_SYN_SENT] <= tracked->begun) {
     fresh.time = last_packet;
     fresh.kind = NAT_CLOSE_UNANSWERED;
@@ -306,41 +278,31 @@ static struct fresh fate_of(const struct nat_tracked *tracked, const struct aliv
 /* Both rows are in order: what the later one lacks has vanished. */
 static void find_vanished(struct nat_tracked *tracked,
                           const struct nat_track_timeouts *timeouts) {
-  size_t now = 0, closed = 0;
+  size_t now = 0;
 
-  for (size_t i = 0; i < tracked->alive_before.count; i++) {
-    const struct alive *alive = nat_rows_at(&tracked->alive_before, i);
-    uint64_t wanted = alive->fingerprint;
+  for (size_t i = 0; i < tracked->seen_before.count; i++) {
+    const struct seen *seen = nat_rows_at(&tracked->seen_before, i);
     struct fresh fresh;
 
-    while (now < tracked->alive.count &&
-           ((const struct alive *)nat_rows_at(&tracked->alive, now))->fingerprint < wanted)
+    while (now < tracked->seen.count &&
+           compare_seen(nat_rows_at(&tracked->seen, now), seen) < 0)
       now++;
-    while (closed < tracked->closed.count &&
-           *(const uint64_t *)nat_rows_at(&tracked->closed, closed) < wanted)
-      closed++;
-    if (!alive->holds ||
-        (now < tracked->alive.count &&
-         ((const struct alive *)nat_rows_at(&tracked->alive, now))->fingerprint ==
-             wanted) ||
-        (closed < tracked->closed.count &&
-         *(const uint64_t *)nat_rows_at(&tracked->closed, closed) == wanted))
+    if (!seen->holds || (now < tracked->seen.count &&
+                         compare_seen(nat_rows_at(&tracked->seen, now), seen) == 0))
       continue;
-    fresh = fate_of(tracked, alive, timeouts);
+    fresh = fate_of(tracked, seen, timeouts);
     remember(tracked, &tracked->fresh, &fresh);
   }
 }
 
+/* In the order of time, as the models want them; what one dump finds may be older than
+ * what the one before has told, and is then held a little longer than it should be. */
 static void tell_closes(struct nat_tracked *tracked, struct nat_engine *engine) {
-  nanoseconds earliest = tracked->before ? tracked->before - 2 * NAT_TRACK_PRECISION
-                                         : INT64_MIN;
-
   nat_rows_sort(&tracked->fresh, compare_fresh);
   for (size_t i = 0; i < tracked->fresh.count; i++) {
     const struct fresh *fresh = nat_rows_at(&tracked->fresh, i);
 
-    nat_engine_close_flow(engine, fresh->time > earliest ? fresh->time : earliest,
-                          &fresh->place, fresh->kind);
+    nat_engine_close_flow(engine, fresh->time, &fresh->place, fresh->kind);
   }
 }
 
@@ -371,8 +333,7 @@ static void tell_sources(struct nat_tracked *tracked, struct nat_engine *engine)
 
 void nat_tracked_finish(struct nat_tracked *tracked, struct nat_engine *engine,
                         const struct nat_track_timeouts *timeouts) {
-  nat_rows_sort(&tracked->alive, compare_alive);
-  nat_rows_sort(&tracked->closed, compare_fingerprints);
+  nat_rows_sort(&tracked->seen, compare_seen);
   if (tracked->before)
     find_vanished(tracked, timeouts);
   tell_closes(tracked, engine);

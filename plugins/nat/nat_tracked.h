@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * From one dump of the conntrack table to the next (pure): which flows are alive, and
- * which have closed since. A closed one is told to the engine once, when it is first
- * seen so, or when it has vanished without; the engine keeps it for the gateway's
- * TIME_WAIT, however long this machine's own conntrack does.
+ * From one dump of the conntrack table to the next (pure): which flows hold ports, alive
+ * or closed, and which have vanished since. The table itself says what has closed, and
+ * when, while it has it: a local port that is used again is one flow. What vanishes from
+ * it too soon the engine keeps for the gateway's TIME_WAIT.
  *
- * Memory: 8 bytes for each closed entry of the table, 24 for each other, twice.
+ * Memory: 32 bytes for each entry of the table that takes a gateway, twice.
  */
 #ifndef EGRESS_NAT_TRACKED_H
 #define EGRESS_NAT_TRACKED_H

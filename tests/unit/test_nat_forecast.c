@@ -49,7 +49,7 @@ static double forecast(const struct machine *machine, uint32_t limit) {
 }
 
 static double random_around(double mean) {
-  return mean * (0.5 + (double)rand() / RAND_MAX);
+  return mean * (0.75 + 0.5 * rand() / RAND_MAX);
 }
 
 static void assert_near(double expected, double found, double most) {
