@@ -22,6 +22,7 @@ noinst_HEADERS += \
 	plugins/nat/nat_rows.h \
 	plugins/nat/nat_source.h \
 	plugins/nat/nat_table.h \
+	plugins/nat/nat_tags.h \
 	plugins/nat/nat_top.h \
 	plugins/nat/nat_track.h \
 	plugins/nat/nat_tracked.h \
@@ -55,6 +56,7 @@ libegress_nat_la_SOURCES = \
 	plugins/nat/nat_rows.c \
 	plugins/nat/nat_source.c \
 	plugins/nat/nat_table.c \
+	plugins/nat/nat_tags.c \
 	plugins/nat/nat_top.c \
 	plugins/nat/nat_track.c \
 	plugins/nat/nat_tracked.c \
@@ -75,6 +77,7 @@ check_PROGRAMS += \
 	tests/unit/test_nat_engine \
 	tests/unit/test_nat_forecast \
 	tests/unit/test_nat_model \
+	tests/unit/test_nat_reuse \
 	tests/unit/test_nat_top \
 	tests/unit/test_nat_tracked \
 	tests/unit/test_nat_traffic
@@ -106,6 +109,10 @@ tests_unit_test_nat_forecast_LDADD = $(NAT_UNIT_LIBS)
 tests_unit_test_nat_model_SOURCES = tests/unit/test_nat_model.c
 tests_unit_test_nat_model_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_model_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_reuse_SOURCES = tests/unit/test_nat_reuse.c
+tests_unit_test_nat_reuse_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_reuse_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_top_SOURCES = tests/unit/test_nat_top.c
 tests_unit_test_nat_top_CFLAGS = $(NAT_UNIT_CFLAGS)

@@ -17,7 +17,7 @@
 #define DYNAMIC_PORTS_MIN 32
 
 /* Google, "Public NAT timeouts": 30 s is the default. No timeout is longer than a
- * day, and far from what 32 bits of milliseconds hold. */
+ * day, and less than the half of what 28 bits of milliseconds hold. */
 #define TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
 #define UDP_DEFAULT (30 * NANOSECONDS_PER_SECOND)
 #define TIMEOUT_MAX 86400.0

@@ -237,7 +237,7 @@ static void remember_sockets(struct nat_engine *engine,
 
 void nat_engine_take_sockets(struct nat_engine *engine,
                              const struct flow_summary *summary, bool all) {
-  if (all && engine->last)
+  if (all)
     nat_engine_find_gone(engine, summary);
   remember_sockets(engine, summary);
   nat_engine_measure(engine, NAT_TCP);

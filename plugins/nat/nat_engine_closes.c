@@ -40,9 +40,9 @@ static void close_connection(struct nat_engine *engine, nanoseconds time,
   if (ends->remote.port == 0)
     nat_model_close_portless(side->by_remote, time, &ends->remote.address, kind);
   else
-    nat_model_close(side->by_remote, time, &ends->remote, kind);
+    nat_model_close(side->by_remote, time, &ends->remote, &ends->local, kind);
   if (side->by_local)
-    nat_model_close(side->by_local, time, &ends->local, kind);
+    nat_model_close(side->by_local, time, &ends->local, NULL, kind);
 }
 
 static int compare_recalled(const void *one, const void *other) {
@@ -171,8 +171,24 @@ static void count_suspect(const struct nat_suspect *suspect, void *data) {
     nat_model_live(side->by_local, &local, &live);
 }
 
+/* Local ports of closed connections that have one again. */
+static void find_reopened(struct nat_engine *engine, const struct flow_summary *summary) {
+  for (unsigned port = 0; port < NAT_GONE_PORTS; port++) {
+    const struct flow_remote *remote = flow_summary_by_local_port(summary, (uint16_t)port);
+    const struct net_endpoint local = {engine->usual_source, (uint16_t)port};
+
+    if (remote && !nat_engine_is_own(engine, &remote->remote.address))
+      nat_model_reopened(engine->gateways[remote->class - 1].sides[NAT_TCP].by_remote,
+                         &remote->remote, &local);
+  }
+}
+
 void nat_engine_find_gone(struct nat_engine *engine, const struct flow_summary *summary) {
-  nat_gone_compare(&engine->gone, engine->last, summary, count_gone, count_suspect, engine);
+  if (engine->last)
+    nat_gone_compare(&engine->gone, engine->last, summary, count_gone, count_suspect,
+                     engine);
+  if (summary->by_local_port)
+    find_reopened(engine, summary);
 }
 
 /* What was lost, and not found again, could be toward any destination. */

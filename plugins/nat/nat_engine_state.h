@@ -48,7 +48,8 @@ static inline struct nat_side *nat_engine_side(struct nat_engine *engine,
   return &engine->gateways[place->gateway].sides[place->protocol];
 }
 
-/* Counts what is gone since the summary before; between begin and finish. */
+/* Counts what is gone, or is there again, since the summary before; between begin and
+ * finish. */
 void nat_engine_find_gone(struct nat_engine *engine, const struct flow_summary *summary);
 
 /* What was lost and not healed since the last read widens the bounds. */

@@ -30,7 +30,7 @@ static void start_over(struct nat_destination *destination, bool idle_known) {
 
 uint32_t nat_model_begin(struct nat_model *model, nanoseconds begun, bool idle_known) {
   uint32_t index = NAT_OTHER;
-  uint32_t merged = nat_merge_least(model->table, model->held, NAT_CLOSE_KINDS);
+  uint32_t merged = nat_merge_least(model->table, &model->held);
 
   model->without_place += merged;
   model->elapsed = model->begun ? begun - model->begun : 0;
@@ -61,7 +61,7 @@ uint32_t nat_model_live(struct nat_model *model, const struct net_endpoint *remo
 
 uint32_t nat_model_waiting(struct nat_model *model, const struct net_endpoint *remote,
                            enum nat_close kind, nanoseconds age, bool *held) {
-  const uint32_t *timeouts = model->held[kind].timeout_ms;
+  const uint32_t *timeouts = model->held.kinds[kind].timeout_ms;
   uint32_t age_ms = nat_held_time(age < 0 ? 0 : age), index;
   struct nat_destination *destination;
 
@@ -89,24 +89,24 @@ static void advance(struct nat_model *model, enum nat_close kind,
                     bool (*high_only)(const struct nat_destination *destination)) {
   uint32_t now = nat_held_time(model->begun);
 
-  nat_held_count(&model->held[kind], model->table, now, high_only);
-  nat_held_expire(&model->held[kind], model->table, now);
+  nat_held_count(&model->held, kind, model->table, now, high_only);
+  nat_held_expire(&model->held, kind, model->table, now);
 }
 
 static void advance_unplaced(struct nat_unplaced *unplaced, uint32_t now) {
   for (; unplaced->counted < unplaced->ring.head; unplaced->counted++) {
     const struct nat_ring_entry *entry = nat_ring_at(&unplaced->ring, unplaced->counted);
 
-    if ((int32_t)(entry->time - now) > 0)
+    if (nat_ring_is_after(entry, now))
       break;
-    unplaced->sum += entry->value;
+    unplaced->sum += entry->index;
   }
   for (; unplaced->expired < unplaced->counted; unplaced->expired++) {
     const struct nat_ring_entry *entry = nat_ring_at(&unplaced->ring, unplaced->expired);
 
-    if (now - entry->time < unplaced->timeout_ms)
+    if (nat_ring_elapsed(now, entry) < unplaced->timeout_ms)
       break;
-    unplaced->sum -= entry->value;
+    unplaced->sum -= entry->index;
   }
   nat_ring_release(&unplaced->ring, unplaced->expired);
 }
@@ -289,7 +289,7 @@ void nat_model_finish(struct nat_model *model, struct nat_estimate *estimate) {
   advance(model, NAT_CLOSE_ORDERLY, NULL);
   advance(model, NAT_CLOSE_RESET, NULL);
   advance_unplaced(&model->unplaced, nat_held_time(model->begun));
-  nat_held_expire(&model->held[NAT_CLOSE_UNANSWERED], model->table,
+  nat_held_expire(&model->held, NAT_CLOSE_UNANSWERED, model->table,
                   nat_held_time(model->begun));
   if (model->settings.distinct)
     judge_shortage_of_all(model);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_model_state.h"
 
+#include "endpoint_hash.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -20,11 +22,12 @@ static void set_timeouts(struct nat_model *model) {
   nanoseconds most = nat_model_longest(settings);
   nanoseconds usual = settings->time_wait ? settings->time_wait : NAT_TIME_WAIT_SHORT;
 
-  nat_held_init(&model->held[NAT_CLOSE_ORDERLY], longer(usual - slack, 0), usual, most);
-  nat_held_init(&model->held[NAT_CLOSE_RESET], 0, settings->reset,
-                longer(most, settings->reset + slack));
-  nat_held_init(&model->held[NAT_CLOSE_UNANSWERED], 0, settings->transitory,
-                settings->transitory + slack);
+  nat_held_set_timeouts(&model->held, NAT_CLOSE_ORDERLY, longer(usual - slack, 0), usual,
+                        most);
+  nat_held_set_timeouts(&model->held, NAT_CLOSE_RESET, 0, settings->reset,
+                        longer(most, settings->reset + slack));
+  nat_held_set_timeouts(&model->held, NAT_CLOSE_UNANSWERED, 0, settings->transitory,
+                        settings->transitory + slack);
   model->unplaced.timeout_ms =
       nat_held_time(longer(longer(most, settings->reset), settings->transitory));
 }
@@ -47,8 +50,7 @@ int nat_model_new(const struct nat_model_settings *settings, struct nat_model **
 void nat_model_free(struct nat_model *model) {
   if (!model)
     return;
-  for (unsigned kind = 0; kind < NAT_CLOSE_KINDS; kind++)
-    nat_ring_free(&model->held[kind].ring);
+  nat_held_free(&model->held);
   nat_ring_free(&model->unplaced.ring);
   nat_table_free(model->table);
   free(model);
@@ -66,33 +68,68 @@ uint32_t nat_model_place(struct nat_model *model, const struct net_endpoint *rem
 }
 
 /* Many in one millisecond make one entry, so that this ring never fills. */
-void nat_model_lost(struct nat_model *model, nanoseconds time, uint32_t count) {
-  struct nat_unplaced *unplaced = &model->unplaced;
-  struct nat_ring_entry entry = {count, nat_held_time(time)};
+static void add_unplaced(struct nat_unplaced *unplaced, uint32_t time, uint32_t count) {
+  const struct nat_ring_entry entry = nat_ring_entry(count, 0, time);
 
   if (unplaced->ring.head > unplaced->counted) {
     struct nat_ring_entry *last = nat_ring_at(&unplaced->ring, unplaced->ring.head - 1);
 
-    if (last->time == entry.time && last->value <= UINT32_MAX - count) {
-      last->value += count;
+    if (last->time == entry.time && last->index + count <= NAT_RING_INDEX_MAX) {
+      last->index = (last->index + count) & NAT_RING_INDEX_MAX;
       return;
     }
   }
   nat_ring_push(&unplaced->ring, entry);
 }
 
-void nat_model_close_at(struct nat_model *model, nanoseconds time, uint32_t index,
-                        enum nat_close kind) {
-  if (nat_held_push(&model->held[kind], model->table, index, nat_held_time(time)) < 0)
+void nat_model_lost(struct nat_model *model, nanoseconds time, uint32_t count) {
+  while (count > 0) {
+    uint32_t part = count < NAT_RING_INDEX_MAX ? count : NAT_RING_INDEX_MAX;
+
+    add_unplaced(&model->unplaced, nat_held_time(time), part);
+    count -= part;
+  }
+}
+
+/* A tag is the local port, turned by the local address: two ports of one address have
+ * two tags, and those of several addresses seldom the same. */
+static uint16_t tag_of(const struct nat_model *model, const struct net_endpoint *local) {
+  const struct net_endpoint address = {.address = local->address};
+  uint16_t turn = (uint16_t)endpoint_hash(&address, 0, model->settings.seed);
+  uint16_t tag = local->port ^ turn;
+
+  if (local->port == 0)
+    return 0;
+  return tag != 0 ? tag : turn;
+}
+
+static void close_tagged(struct nat_model *model, nanoseconds time, uint32_t index,
+                         uint16_t tag, enum nat_close kind) {
+  if (nat_held_push(&model->held, kind, model->table, index, tag, nat_held_time(time)) < 0)
     nat_model_lost(model, time, 1);
 }
 
+void nat_model_close_at(struct nat_model *model, nanoseconds time, uint32_t index,
+                        enum nat_close kind) {
+  close_tagged(model, time, index, 0, kind);
+}
+
 void nat_model_close(struct nat_model *model, nanoseconds time,
-                     const struct net_endpoint *remote, enum nat_close kind) {
+                     const struct net_endpoint *remote, const struct net_endpoint *local,
+                     enum nat_close kind) {
   uint32_t index = nat_model_place(model, remote);
 
   nat_table_note_use(model->table, index);
-  nat_model_close_at(model, time, index, kind);
+  close_tagged(model, time, index, local && index != NAT_OTHER ? tag_of(model, local) : 0,
+               kind);
+}
+
+void nat_model_reopened(struct nat_model *model, const struct net_endpoint *remote,
+                        const struct net_endpoint *local) {
+  uint32_t index = nat_model_place(model, remote);
+
+  if (index != NAT_OTHER)
+    nat_held_supersede(&model->held, model->table, index, tag_of(model, local));
 }
 
 void nat_model_close_portless(struct nat_model *model, nanoseconds time,
@@ -120,7 +157,7 @@ void nat_model_recall(struct nat_model *model, struct nat_past_close *closes,
   if (count > 0)
     qsort(closes, count, sizeof(*closes), compare_times);
   for (size_t i = 0; i < count; i++)
-    nat_model_close(model, closes[i].time, &closes[i].remote, NAT_CLOSE_ORDERLY);
+    nat_model_close(model, closes[i].time, &closes[i].remote, NULL, NAT_CLOSE_ORDERLY);
 }
 
 /* All that was told of since the last estimate waits to be counted. */

@@ -15,6 +15,8 @@
  *   closed in order, for            TimeWait     TimeWait         TimeWait
  *     ... TimeWait not known        30 s         30 s             120 s
  *   reset or refused, for           0            ResetTimeout     TimeWait
+ *     ... its local port in use     0            0                TimeWait
+ *         again toward it
  *   no longer seen, no event yet    0            1                1
  *   SYN_SENT                        0            1                1
  *     ... sent again at the limit   0            0                1
@@ -113,10 +115,16 @@ void nat_model_free(struct nat_model *model);
 void nat_model_recall(struct nat_model *model, struct nat_past_close *closes,
                       size_t count);
 
-/* Events, in the order of time. O(1), 8 bytes each; they are counted by the next
- * estimate whose time is not before theirs. */
+/* Events, in the order of time. O(1), 16 bytes each at most; they are counted by the next
+ * estimate whose time is not before theirs. A second one from the same local endpoint
+ * (NULL: not known) replaces the first, but for the high bound. */
 void nat_model_close(struct nat_model *model, nanoseconds time,
-                     const struct net_endpoint *remote, enum nat_close kind);
+                     const struct net_endpoint *remote, const struct net_endpoint *local,
+                     enum nat_close kind);
+/* The local endpoint has a connection to this destination: if one has closed before, its
+ * port is this one's. */
+void nat_model_reopened(struct nat_model *model, const struct net_endpoint *remote,
+                        const struct net_endpoint *local);
 /* The same by the destination's index. */
 void nat_model_close_at(struct nat_model *model, nanoseconds time, uint32_t index,
                         enum nat_close kind);

@@ -8,7 +8,7 @@
 #include "nat_held.h"
 #include "nat_model.h"
 
-/* Closes that could be toward any destination: entries of {count, time}. */
+/* Closes that could be toward any destination: entries whose index is how many. */
 struct nat_unplaced {
   uint32_t timeout_ms;
   uint64_t counted, expired; /* positions */
@@ -19,7 +19,7 @@ struct nat_unplaced {
 struct nat_model {
   struct nat_model_settings settings;
   struct nat_table *table;
-  struct nat_held held[NAT_CLOSE_KINDS];
+  struct nat_held held; /* by enum nat_close */
   struct nat_unplaced unplaced;
   uint64_t without_place; /* merged, or counted as NAT_OTHER, since the last one */
   nanoseconds begun;      /* of the summary under way, or the last; 0: none */

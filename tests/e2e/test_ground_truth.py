@@ -131,7 +131,7 @@ def test_256_ports(watched):
     with recorder, Loads(lab) as loads:
         for rate, close in ((11, "client"), (9, "server"), (5, "reset")):
             loads.short(BUSY, rate, 44, close)
-        loads.short(SIBLING, 4, 44, "client")
+        loads.short(SIBLING, 2, 44, "client")
         phases.append(run_phase("start", 10))
         phases.append(run_phase("closes of every kind", 10, steady=True))
         loads.hold(BUSY, 60, 30)

@@ -123,8 +123,8 @@ static void test_recalled_ones_find_their_gateway(void **state) {
   struct world *world = *state;
   struct nat_recalled closes[] = {
       {.time = 199 * S, .ends.remote = at("198.51.100.200", 443)},
-      {.time = 198 * S, .ends.remote = at("203.0.113.9", 443)},
-      {.time = 197 * S, .ends.remote = at("203.0.113.9", 443)},
+      {.time = 198 * S, .ends = {{.port = 4000}, at("203.0.113.9", 443)}},
+      {.time = 197 * S, .ends = {{.port = 4001}, at("203.0.113.9", 443)}},
       {.time = 196 * S, .ends.remote = at("10.0.0.3", 443)}};
 
   nat_engine_recall(world->engine, closes, 4);
