@@ -14,6 +14,19 @@ AC_DEFUN([EGRESS_TRY_FLAGS], [
   done
 ])
 
+dnl EGRESS_REQUIRE_FLAGS(FLAGS, PROGRAM, OPTION): an error that names the option
+dnl unless a program links with the flags, runtime libraries and all.
+AC_DEFUN([EGRESS_REQUIRE_FLAGS], [
+  AC_MSG_CHECKING([whether $CC links with $1])
+  egress_saved_cflags=$CFLAGS
+  CFLAGS="$CFLAGS $1"
+  AC_LINK_IFELSE([$2],
+    [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([$3: $CC does not link with $1: name what the compiler has, and install its runtime (for clang, Debian package libclang-rt-dev; config.log has its own words)])])
+  CFLAGS=$egress_saved_cflags
+])
+
 AC_DEFUN([EGRESS_COMPILER_FLAGS], [
   AC_ARG_ENABLE([werror],
     [AS_HELP_STRING([--enable-werror], [treat warnings as errors])],
@@ -55,10 +68,16 @@ AC_DEFUN([EGRESS_COMPILER_FLAGS], [
       HARDENING_CFLAGS="$HARDENING_CFLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"])
   ], [
     SANITIZER_CFLAGS="-fsanitize=$enable_sanitizers -fno-sanitize-recover=all -fno-omit-frame-pointer"
+    EGRESS_REQUIRE_FLAGS([-fsanitize=$enable_sanitizers], [AC_LANG_PROGRAM([], [])],
+      [--enable-sanitizers=$enable_sanitizers])
   ])
   AS_IF([test "x$enable_fuzzers" != xno], [
     AS_CASE([`$CC --version`], [*clang*], [],
-      [AC_MSG_ERROR([--enable-fuzzers needs clang (found CC=$CC): configure with CC=clang, Debian packages clang and libclang-rt-14-dev])])
+      [AC_MSG_ERROR([--enable-fuzzers needs clang (found CC=$CC): configure with CC=clang, Debian packages clang and libclang-rt-dev])])
+    EGRESS_REQUIRE_FLAGS([-fsanitize=fuzzer],
+      [AC_LANG_SOURCE([int LLVMFuzzerTestOneInput(const char *data, unsigned long size);
+int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return size > 0 && !data; }])],
+      [--enable-fuzzers])
     SANITIZER_CFLAGS="$SANITIZER_CFLAGS -fsanitize=fuzzer-no-link"
   ])
 

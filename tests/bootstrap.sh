@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# Sourced by ./demo, ./check and .ci/run: what the machine must have, and the
-# builds. Needs nothing but Debian's base system and apt.
+# Sourced by ./demo, ./check, .ci/run and tests/bench/prepare: what the machine
+# must have, and the builds. Needs nothing but Debian's base system and apt, and
+# of its caller `set -o pipefail`.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Alternatives stand between bars: the names differ between Debian 12 and 13.
 build_packages=(gcc make autoconf automake libtool pkg-config collectd-dev
-  libcurl4-openssl-dev libssl-dev libmnl-dev libyajl-dev xz-utils)
+  libcurl4-openssl-dev libssl-dev libpcre2-dev libmnl-dev libyajl-dev xz-utils)
 lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 squid
-  nginx-light dnsmasq-base nftables conntrack iproute2 openssl curl python3 procps
-  util-linux)
-check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest valgrind strace)
+  nginx dnsmasq-base nftables conntrack iproute2 openssl curl python3 util-linux)
+check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest valgrind strace
+  mandoc liboping0)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev)
@@ -34,6 +35,37 @@ require_namespaces() {
   if ! unshare --net true 2>/dev/null; then
     die "the kernel refused a network namespace: run it on a machine or in a container that has CAP_SYS_ADMIN and CAP_NET_ADMIN"
   fi
+}
+
+# One run at a time installs or builds in this clone; the lock is the calling
+# subshell's, and ends with it.
+lock_clone() {
+  local lock="$top/build/.lock"
+  mkdir -p "$top/build" 2>/dev/null || refuse_foreign "$top"
+  touch "$lock" 2>/dev/null || refuse_foreign "$top/build"
+  exec 9>>"$lock"
+  wait_for_lock 9
+}
+
+wait_for_lock() {
+  flock --nonblock "$1" && return
+  say "waiting for another run in this clone to be done"
+  flock "$1"
+}
+
+refuse_foreign() {
+  local status=77
+  die "cannot write to $1, which belongs to $(stat --format=%U "$1"): run it as that user, or in a clone of your own"
+}
+
+# within SECONDS COMMAND...: ends what hangs, and all its children. At a terminal
+# the command stays in the group that Ctrl-C reaches, and is itself alone ended.
+within() {
+  local foreground=()
+  if { : </dev/tty; } 2>/dev/null; then
+    foreground=(--foreground)
+  fi
+  timeout "${foreground[@]}" --kill-after=60 "$@"
 }
 
 is_installed() {
@@ -67,52 +99,83 @@ list_missing() {
   done
 }
 
-# The lab runs these programs in namespaces of its own: the host's services
-# must neither be started now nor at the next boot.
-services=(collectd squid nginx tinyproxy haproxy prometheus-node-exporter)
+# The lab runs these programs in namespaces of its own: the host's services must
+# neither be started now nor at the next boot. PACKAGE:SERVICE; what was there
+# before us stays as it is.
+services=(collectd-core:collectd squid:squid nginx-common:nginx
+  prometheus-node-exporter:prometheus-node-exporter)
+policy=/usr/sbin/policy-rc.d
+policy_mark='# made by collectd-egress while it installs packages'
+to_disable="$top/build/services-to-disable"
 
-install_packages() {
-  local missing policy=/usr/sbin/policy-rc.d guarded=no service new=()
+begin_installation() {
+  local entry
+  for entry in "${services[@]}"; do
+    is_installed "${entry%:*}" || printf '%s\n' "${entry#*:}"
+  done >"$to_disable"
+  [ ! -e "$policy" ] || return 0
+  printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" >"$policy"
+  chmod 755 "$policy"
+}
+
+# Also for a run that was cut off: the record and the mark outlive it.
+end_installation() {
+  local service
+  if grep --quiet --no-messages --fixed-strings "$policy_mark" "$policy"; then
+    rm -f "$policy"
+  fi
+  [ -e "$to_disable" ] || return 0
+  while read -r service; do
+    # The one for systemd, running or not; the other for SysV's links.
+    if [ -e "/lib/systemd/system/$service.service" ]; then
+      deb-systemd-helper disable "$service.service" >/dev/null || say "could not disable $service.service"
+    fi
+    if [ -e "/etc/init.d/$service" ]; then
+      update-rc.d "$service" disable || say "could not disable /etc/init.d/$service"
+    fi
+  done <"$to_disable"
+  rm -f "$to_disable"
+}
+
+# A subshell: the lock and the traps are its own.
+install_packages() (
+  status=77
   command -v apt-get >/dev/null || die "needs Debian's apt-get; found none"
   mapfile -t missing < <(list_missing "$@")
+  [ "${#missing[@]}" -gt 0 ] || [ -e "$to_disable" ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    [ "${#missing[@]}" = 0 ] || die "packages to install, which needs root: ${missing[*]}"
+    return 0
+  fi
+  status=1
+  lock_clone
+  end_installation
+  mapfile -t missing < <(list_missing "$@")
   [ "${#missing[@]}" -gt 0 ] || return 0
-  [ "$(id -u)" = 0 ] || die "packages to install, which needs root: ${missing[*]}"
 
   say "installing ${#missing[@]} packages: ${missing[*]}"
   apt-get -qq update || die "apt-get update failed: check the machine's package sources"
   mapfile -t missing < <(list_missing "$@")
-  for service in "${services[@]}"; do
-    [ -e "/etc/init.d/$service" ] || new+=("$service")
-  done
-  if [ ! -e "$policy" ]; then
-    guarded=yes
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-  fi
-  local result=0
-  DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Use-Pty=0 \
+  trap end_installation EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+  begin_installation
+  DEBIAN_FRONTEND=noninteractive apt-get -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
     --no-install-recommends install "${missing[@]}" |
     sed -un -e 's/^Get:[0-9]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .*/   fetching \1/p' \
-      -e 's/^Setting up \([^ :]*\).*/   installed \1/p' || true
-  result=${PIPESTATUS[0]}
-  [ "$guarded" = no ] || rm -f "$policy"
-  [ "$result" = 0 ] || die "apt-get could not install: ${missing[*]}"
-  if [ -d /run/systemd/system ]; then
-    for service in "${new[@]}"; do
-      systemctl disable --quiet "$service" 2>/dev/null || true
-    done
-  fi
-}
+      -e 's/^Setting up \([^ :]*\).*/   installed \1/p' ||
+    die "apt-get could not install: ${missing[*]}"
+)
 
-# Runs a command quietly; its output is shown if it fails.
+# Runs a command quietly; the end of its output is shown if it fails.
 quietly() {
-  local log=$1
+  local log=$1 result=0
   shift
   mkdir -p "$(dirname "$log")"
-  if ! "$@" >"$log" 2>&1; then
-    tail -n 40 "$log" >&2
-    return 1
-  fi
+  "$@" >"$log" 2>&1 || result=$?
+  [ "$result" = 0 ] || tail -n 40 "$log" >&2
+  return "$result"
 }
 
 autoreconf_if_needed() {
@@ -122,20 +185,29 @@ autoreconf_if_needed() {
 }
 
 # build NAME [configure's arguments]: build/NAME, installed into build/NAME/stage,
-# so that the plugins run from there as they would from the system.
-build() {
-  local name=$1 directory="$top/build/$1"
+# so that the plugins run from there as they would from the system. A directory
+# that was configured otherwise, or not to the end, is made anew.
+build() (
+  name=$1 directory="$top/build/$1"
   shift
+  configure=("$top/configure" --prefix="$directory/stage" --enable-werror "$@")
+  lock_clone
+  [ ! -e "$top/config.status" ] ||
+    die "the source tree itself is configured, so nothing can be built beside it: run \`make distclean\` in $top"
   autoreconf_if_needed
   mkdir -p "$directory"
-  if [ ! -e "$directory/config.status" ]; then
+  foreign=$(find "$directory" ! -type l ! -writable -print -quit)
+  [ -z "$foreign" ] || refuse_foreign "$foreign"
+  if [ "$(cat "$directory/arguments" 2>/dev/null)" != "${configure[*]}" ]; then
     say "configure ($name)"
-    (cd "$directory" && quietly configure.out "$top/configure" \
-      --prefix="$directory/stage" --enable-werror "$@") || die "configure failed ($name)"
+    rm -rf "$directory"
+    mkdir -p "$directory"
+    (cd "$directory" && quietly configure.out "${configure[@]}") || die "configure failed ($name)"
+    printf '%s\n' "${configure[*]}" >"$directory/arguments"
   fi
   say "make ($name)"
   quietly "$directory/make.out" make -C "$directory" -j "$(nproc)" ||
     die "the build failed ($name); the whole output: $directory/make.out"
   quietly "$directory/install.out" make -C "$directory" install ||
     die "the installation failed ($name); the whole output: $directory/install.out"
-}
+)

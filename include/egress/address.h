@@ -40,8 +40,20 @@ enum net_scope { NET_SCOPE_LOOPBACK, NET_SCOPE_PRIVATE, NET_SCOPE_PUBLIC };
 /* Longest text of an endpoint, "[" address "]:" port and the final NUL. */
 #define NET_ENDPOINT_TEXT_MAX 56
 
-struct net_address net_address_from_ipv4(const void *four_bytes);
-struct net_address net_address_from_ipv6(const void *sixteen_bytes);
+/* Here, for they are called twice for every socket of a pass. */
+static inline struct net_address net_address_from_ipv4(const void *four_bytes) {
+  struct net_address address = {{[10] = 0xff, [11] = 0xff}};
+
+  memcpy(address.bytes + 12, four_bytes, 4);
+  return address;
+}
+
+static inline struct net_address net_address_from_ipv6(const void *sixteen_bytes) {
+  struct net_address address;
+
+  memcpy(address.bytes, sixteen_bytes, sizeof(address.bytes));
+  return address;
+}
 
 /* AF_INET and AF_INET6 only; false for any other family or a short length. */
 bool net_endpoint_from_sockaddr(const struct sockaddr *address, socklen_t length,
@@ -49,6 +61,10 @@ bool net_endpoint_from_sockaddr(const struct sockaddr *address, socklen_t length
 
 bool net_address_is_ipv4(const struct net_address *address);
 enum net_scope net_address_scope(const struct net_address *address);
+
+/* The prefixes at whose edges the scope may change, by 0, 1, ...; NULL after the
+ * last. Between two neighbouring edges all addresses have one scope. */
+const struct net_prefix *net_scope_prefix(size_t index);
 
 static inline bool net_address_equal(const struct net_address *one,
                                      const struct net_address *other) {

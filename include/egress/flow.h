@@ -61,14 +61,25 @@ struct flow_remote {
   uint32_t drowsy; /* FLOW_DROWSY, the same */
 };
 
+/* Smoothed round-trip times over established sockets; each is the time that this
+ * share of them does not exceed, within 1.6 % (log_histogram.h). */
+struct flow_rtt {
+  uint64_t sockets; /* that have one; 0: no times */
+  nanoseconds p50, p95, p99;
+};
+
 struct flow_summary {
   uint64_t serial;        /* 1, 2, ... in this process */
   nanoseconds begun;      /* monotonic; after every member's before_pass */
   nanoseconds cpu;        /* thread CPU time of the pass */
   bool partial;
   bool tcp_info;          /* the sockets came with it */
+  int fallback;           /* 0: from sock_diag, else the -errno for which /proc was
+                           * read: accept limits and round-trip times are not there */
   size_t group_count;     /* `all` first, then the groups asked for */
   const uint64_t (*states)[TCP_STATE_COUNT]; /* [group][state] */
+  const uint64_t *retransmitting; /* [group]: see sock_diag_is_retransmitting() */
+  const struct flow_rtt *rtt; /* [group]; NULL unless asked for */
   size_t listener_count;
   const struct flow_listener *listeners; /* by port */
   size_t remote_count;
@@ -85,6 +96,27 @@ struct flow_summary {
 const struct flow_remote *flow_summary_by_local_port(const struct flow_summary *summary,
                                                      uint16_t port);
 
+struct flow_udp_group {
+  uint64_t sockets;
+  uint64_t receive_queue; /* bytes that wait to be read, as the kernel accounts them */
+};
+
+/* UDP sockets, in a pass of their own: only those who want them pay for it. */
+struct flow_udp_summary {
+  uint64_t serial; /* these five as in struct flow_summary */
+  nanoseconds begun;
+  nanoseconds cpu;
+  bool partial;
+  int fallback;
+  size_t group_count; /* `all` first, then the groups asked for */
+  const struct flow_udp_group *groups;
+};
+
+/* Counted, as the others below. */
+const struct flow_udp_summary *
+flow_udp_summary_retain(const struct flow_udp_summary *summary);
+void flow_udp_summary_release(const struct flow_udp_summary *summary);
+
 /* --- The making of a summary (pure) ------------------------------------- */
 
 struct flow_builder;
@@ -96,6 +128,7 @@ struct flow_spec {
   size_t group_count;
   flow_classifier *classify;
   void *classify_data;
+  bool rtt; /* find the round-trip times; they need records with tcp_info */
 };
 
 /* Returns 0, -EINVAL (too many groups) or -ENOMEM. */
@@ -124,6 +157,7 @@ struct flow_needs {
   size_t group_count;
   bool tcp_info;
   nanoseconds tcp_info_period; /* not oftener than this; 0: at each pass */
+  bool rtt; /* needs tcp_info too, at each pass */
   /* As in flow_spec; one plugin of the process may ask for endpoints. */
   flow_classifier *classify;
   /* Called with the share's mutex held, just before the kernel is asked, on
@@ -135,8 +169,8 @@ struct flow_needs {
 /* A plugin's seat at the shared pass. */
 struct flow_member;
 
-/* Returns 0; -EINVAL, -EBUSY (endpoints were asked for before), -ENOMEM, or the
- * errno of opening the netlink socket, negative. */
+/* Returns 0; -EINVAL (too many groups), -EBUSY (endpoints were asked for before) or
+ * -ENOMEM. */
 int flow_share_join(const struct flow_needs *needs, struct flow_member **member);
 void flow_share_leave(struct flow_member *member);
 
@@ -145,6 +179,10 @@ void flow_share_leave(struct flow_member *member);
  * member's own groups start in `states`. Returns 0 or -errno. */
 int flow_share_take(struct flow_member *member, nanoseconds max_age,
                     const struct flow_summary **summary, size_t *first_group);
+
+/* The same for UDP sockets; the age is that of the last pass over them. */
+int flow_share_take_udp(struct flow_member *member, nanoseconds max_age,
+                        const struct flow_udp_summary **summary, size_t *first_group);
 
 #pragma GCC visibility pop
 #endif

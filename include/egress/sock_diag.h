@@ -31,17 +31,26 @@ enum tcp_state {
  * unconnected sockets, which a full mask returns as CLOSE and ss does not). */
 #define TCP_STATES_ALL 0xffeu
 
+/* The timers of a socket as the kernel numbers them (inet_sk_diag_fill() and
+ * inet_twsk_diag_fill() in net/ipv4/inet_diag.c). */
+enum sock_diag_timer {
+  SOCK_DIAG_RETRANSMISSION = 1,
+  SOCK_DIAG_KEEPALIVE,
+  SOCK_DIAG_TIME_WAIT,
+  SOCK_DIAG_WINDOW_PROBE,
+};
+
 /* One socket. Valid during the callback only: a copy's `info` points into the
  * original. */
 struct sock_diag_record {
   struct net_endpoint local, remote;
   uint8_t state;   /* enum tcp_state */
-  uint8_t timer;   /* 1 retransmission, 3 TIME_WAIT minisocket */
-  uint8_t retransmits;
+  uint8_t timer;   /* enum sock_diag_timer; 0: none runs */
+  uint8_t retransmits; /* how often that timer has expired without an answer */
   bool minisocket; /* TIME_WAIT, or FIN_WAIT2 kept as one: no full socket left */
   uint32_t expires_ms; /* left of `timer` */
-  uint32_t receive_queue; /* LISTEN: connections waiting in the accept queue */
-  uint32_t send_queue;    /* LISTEN: the accept queue's limit */
+  uint32_t receive_queue; /* bytes; LISTEN: connections in the accept queue */
+  uint32_t send_queue;    /* bytes; LISTEN: the accept queue's limit */
   uint32_t inode;
   uint64_t cookie;
   const struct tcp_info *info; /* NULL unless asked for and sent */
@@ -49,9 +58,17 @@ struct sock_diag_record {
   struct tcp_info info_copy;   /* what `info` points to: aligned, as attributes are not */
 };
 
+/* Whether it has sent something again because nobody had acknowledged it, and
+ * still waits: its retransmission timer has expired since the last acknowledgement.
+ * The same number counts probes while another timer runs: those are no
+ * retransmissions. */
+static inline bool sock_diag_is_retransmitting(const struct sock_diag_record *record) {
+  return record->timer == SOCK_DIAG_RETRANSMISSION && record->retransmits > 0;
+}
+
 struct sock_diag_request {
   uint32_t states; /* bit N: enum tcp_state N */
-  bool tcp_info;
+  bool tcp_info;   /* TCP alone */
 };
 
 struct sock_diag_result {
@@ -76,14 +93,17 @@ int sock_diag_dump_tcp(struct sock_diag *diag, const struct sock_diag_request *r
                        sock_diag_callback *callback, void *data,
                        struct sock_diag_result *result);
 
-/* The UDP sockets that are connected, the same. One whose remote end is not fixed by
- * connect() is not among them. */
-int sock_diag_dump_udp(struct sock_diag *diag, sock_diag_callback *callback, void *data,
+/* The same for UDP sockets: connected ones are in state ESTABLISHED, others in
+ * CLOSE. Without the module udp_diag: -ENOENT. */
+int sock_diag_dump_udp(struct sock_diag *diag, const struct sock_diag_request *request,
+                       sock_diag_callback *callback, void *data,
                        struct sock_diag_result *result);
 
 /* The parser alone: the payload of one message, of a dump or of a close event.
- * Returns 0, -EBADMSG (cut or inconsistent), or -EAFNOSUPPORT. */
+ * Returns 0, -EBADMSG (cut or inconsistent), or -EAFNOSUPPORT. The second one does
+ * not look at the attributes, where tcp_info is: most of the work. */
 int sock_diag_parse(const struct nlmsghdr *message, struct sock_diag_record *record);
+int sock_diag_parse_socket(const struct nlmsghdr *message, struct sock_diag_record *record);
 
 #pragma GCC visibility pop
 #endif

@@ -26,7 +26,8 @@ struct special_range {
   }
 
 /* IANA's special-purpose address registries (RFC 6890), but for the ranges
- * reserved for documentation (RFC 5737, RFC 3849), which count as public. */
+ * reserved for documentation (RFC 5737, RFC 3849), which count as public. IPv4's
+ * come first, IPV4_RANGES of them. */
 static const struct special_range special_ranges[] = {
     {IPV4(127, 0, 0, 0, 8), NET_SCOPE_LOOPBACK},   /* RFC 1122 */
     {IPV4(10, 0, 0, 0, 8), NET_SCOPE_PRIVATE},     /* RFC 1918 */
@@ -44,21 +45,8 @@ static const struct special_range special_ranges[] = {
     {{.base = {{0xfe, 0x80}}, .length = 10}, NET_SCOPE_PRIVATE}, /* link-local */
     {{.base = {{0xff}}, .length = 8}, NET_SCOPE_PRIVATE},        /* multicast */
 };
-
-struct net_address net_address_from_ipv4(const void *four_bytes) {
-  struct net_address address;
-
-  memcpy(address.bytes, mapped_prefix, IPV4_OFFSET);
-  memcpy(address.bytes + IPV4_OFFSET, four_bytes, 4);
-  return address;
-}
-
-struct net_address net_address_from_ipv6(const void *sixteen_bytes) {
-  struct net_address address;
-
-  memcpy(address.bytes, sixteen_bytes, sizeof(address.bytes));
-  return address;
-}
+#define SPECIAL_RANGES (sizeof(special_ranges) / sizeof(*special_ranges))
+#define IPV4_RANGES 10
 
 bool net_endpoint_from_sockaddr(const struct sockaddr *address, socklen_t length,
                                 struct net_endpoint *endpoint) {
@@ -84,11 +72,35 @@ bool net_address_is_ipv4(const struct net_address *address) {
   return memcmp(address->bytes, mapped_prefix, IPV4_OFFSET) == 0;
 }
 
+static uint32_t ipv4_number(const struct net_address *address) {
+  uint32_t number;
+
+  memcpy(&number, address->bytes + IPV4_OFFSET, sizeof(number));
+  return ntohl(number);
+}
+
+/* Asked for every socket of a pass: hence numbers, not bytes. */
+static enum net_scope ipv4_scope(uint32_t number) {
+  for (size_t i = 0; i < IPV4_RANGES; i++) {
+    const struct net_prefix *prefix = &special_ranges[i].prefix;
+
+    if ((number ^ ipv4_number(&prefix->base)) >> (128 - prefix->length) == 0)
+      return special_ranges[i].scope;
+  }
+  return NET_SCOPE_PUBLIC;
+}
+
 enum net_scope net_address_scope(const struct net_address *address) {
-  for (size_t i = 0; i < sizeof(special_ranges) / sizeof(*special_ranges); i++)
+  if (net_address_is_ipv4(address))
+    return ipv4_scope(ipv4_number(address));
+  for (size_t i = IPV4_RANGES; i < SPECIAL_RANGES; i++)
     if (net_prefix_contains(&special_ranges[i].prefix, address))
       return special_ranges[i].scope;
   return NET_SCOPE_PUBLIC;
+}
+
+const struct net_prefix *net_scope_prefix(size_t index) {
+  return index < SPECIAL_RANGES ? &special_ranges[index].prefix : NULL;
 }
 
 int net_address_parse(const char *text, struct net_address *address) {

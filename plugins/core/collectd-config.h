@@ -6,6 +6,9 @@
 #ifndef EGRESS_COLLECTD_CONFIG_H
 #define EGRESS_COLLECTD_CONFIG_H
 
+/* Ours, from automake; to collectd's headers it would mean their config.h. */
+#undef HAVE_CONFIG_H
+
 #define KERNEL_LINUX 1
 #define HAVE_SYS_TYPES_H 1
 #define HAVE_SYS_STAT_H 1

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "egress/flow.h"
-#include "flow_groups.h"
+#include "flow_builder.h"
 #include "flow_listeners.h"
 #include "flow_remotes.h"
+#include "log_histogram.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 
@@ -20,9 +23,18 @@ struct flow_builder {
   void *classify_data;
   uint64_t serial;
   uint64_t states[FLOW_GROUPS_MAX + 1][TCP_STATE_COUNT];
+  uint64_t retransmitting[FLOW_GROUPS_MAX + 1];
+  struct log_histogram *rtt; /* by group, microseconds; NULL: not asked for */
   struct flow_listeners listeners;
   struct flow_remotes remotes, locals;
   uint32_t *by_local_port; /* 0: none, else the place in `remotes` and 1 */
+};
+
+/* What a summary says of its groups. */
+struct counted_groups {
+  uint64_t states[FLOW_GROUPS_MAX + 1][TCP_STATE_COUNT];
+  uint64_t retransmitting[FLOW_GROUPS_MAX + 1];
+  struct flow_rtt rtt[FLOW_GROUPS_MAX + 1];
 };
 
 /* A summary and the memory behind its pointers. */
@@ -32,7 +44,7 @@ struct counted_summary {
   struct flow_listener *listeners;
   struct flow_remote *remotes, *locals;
   uint32_t *by_local_port;
-  uint64_t states[][TCP_STATE_COUNT];
+  struct counted_groups groups;
 };
 
 /* A secret of this process at no cost (getauxval(3)). */
@@ -52,8 +64,12 @@ int flow_builder_new(const struct flow_spec *spec, struct flow_builder **builder
   if (!made)
     return -ENOMEM;
   status = flow_groups_init(&made->groups, spec->groups, spec->group_count);
+  if (status == 0 && spec->rtt) {
+    made->rtt = calloc(made->groups.count, sizeof(*made->rtt));
+    status = made->rtt ? 0 : -ENOMEM;
+  }
   if (status < 0) {
-    free(made);
+    flow_builder_free(made);
     return status;
   }
   made->classify = spec->classify;
@@ -72,15 +88,43 @@ void flow_builder_free(struct flow_builder *builder) {
   flow_remotes_free(&builder->locals);
   free(builder->by_local_port);
   free(builder->listeners.row);
+  free(builder->rtt);
   free(builder);
 }
 
-static void count_state(struct flow_builder *builder,
-                        const struct sock_diag_record *record) {
-  uint64_t mask = flow_groups_match(&builder->groups, record);
+const struct flow_groups *flow_builder_groups(const struct flow_builder *builder) {
+  return &builder->groups;
+}
+
+/* A socket that has not measured one yet says 0. Kernels have sent this field with
+ * all that tcp_info is, but a short attribute is no measurement. */
+static uint32_t rtt_of(const struct sock_diag_record *record) {
+  size_t end = offsetof(struct tcp_info, tcpi_rtt) + sizeof(record->info->tcpi_rtt);
+
+  if (record->state != TCP_STATE_ESTABLISHED || !record->info || record->info_size < end)
+    return 0;
+  return record->info->tcpi_rtt;
+}
+
+static void count_rtt(struct flow_builder *builder, uint64_t mask, uint32_t rtt) {
+  unsigned bucket = log_histogram_bucket(rtt);
 
   for (; mask != 0; mask &= mask - 1)
-    builder->states[__builtin_ctzll(mask)][record->state]++;
+    log_histogram_add(&builder->rtt[__builtin_ctzll(mask)], bucket);
+}
+
+static void count_groups(struct flow_builder *builder,
+                         const struct sock_diag_record *record) {
+  const uint64_t mask = flow_groups_match(&builder->groups, record);
+  uint32_t rtt = builder->rtt ? rtt_of(record) : 0;
+
+  for (uint64_t left = mask; left != 0; left &= left - 1)
+    builder->states[__builtin_ctzll(left)][record->state]++;
+  if (sock_diag_is_retransmitting(record))
+    for (uint64_t left = mask; left != 0; left &= left - 1)
+      builder->retransmitting[__builtin_ctzll(left)]++;
+  if (rtt > 0)
+    count_rtt(builder, mask, rtt);
 }
 
 static void count_minisocket(struct flow_remote *remote,
@@ -155,7 +199,7 @@ void flow_builder_add(struct flow_builder *builder,
                       const struct sock_diag_record *record) {
   unsigned class = 0;
 
-  count_state(builder, record);
+  count_groups(builder, record);
   if (record->state == TCP_STATE_LISTEN) {
     flow_listeners_add(&builder->listeners, record);
     return;
@@ -166,13 +210,42 @@ void flow_builder_add(struct flow_builder *builder,
     add_outgoing(builder, record, class);
 }
 
-static void hand_over(struct flow_builder *builder, struct counted_summary *counted) {
-  size_t groups = builder->groups.count;
+static nanoseconds microseconds(double number) {
+  return isnan(number)
+             ? 0
+             : (nanoseconds)(number * (double)NANOSECONDS_PER_MICROSECOND);
+}
+
+static struct flow_rtt summarize_rtt(const struct log_histogram *histogram) {
+  return (struct flow_rtt){
+      .sockets = histogram->count,
+      .p50 = microseconds(log_histogram_quantile(histogram, 0.50)),
+      .p95 = microseconds(log_histogram_quantile(histogram, 0.95)),
+      .p99 = microseconds(log_histogram_quantile(histogram, 0.99)),
+  };
+}
+
+static void hand_over_groups(const struct flow_builder *builder,
+                             struct counted_summary *counted) {
+  size_t count = builder->groups.count;
+  struct counted_groups *groups = &counted->groups;
   struct flow_summary *summary = &counted->summary;
 
-  memcpy(counted->states, builder->states, groups * sizeof(*builder->states));
-  summary->group_count = groups;
-  summary->states = counted->states;
+  memcpy(groups->states, builder->states, count * sizeof(*builder->states));
+  memcpy(groups->retransmitting, builder->retransmitting,
+         count * sizeof(*builder->retransmitting));
+  for (size_t group = 0; builder->rtt && group < count; group++)
+    groups->rtt[group] = summarize_rtt(&builder->rtt[group]);
+  summary->group_count = count;
+  summary->states = groups->states;
+  summary->retransmitting = groups->retransmitting;
+  summary->rtt = builder->rtt ? groups->rtt : NULL;
+}
+
+static void hand_over(struct flow_builder *builder, struct counted_summary *counted) {
+  struct flow_summary *summary = &counted->summary;
+
+  hand_over_groups(builder, counted);
   summary->remotes_omitted = builder->remotes.omitted;
   summary->locals_omitted = builder->locals.omitted;
   counted->listeners =
@@ -191,6 +264,9 @@ static void empty(struct flow_builder *builder) {
   size_t count;
 
   memset(builder->states, 0, sizeof(builder->states));
+  memset(builder->retransmitting, 0, sizeof(builder->retransmitting));
+  if (builder->rtt)
+    memset(builder->rtt, 0, builder->groups.count * sizeof(*builder->rtt));
   free(flow_listeners_take(&builder->listeners, &count));
   free(flow_remotes_take(&builder->remotes, &count));
   free(flow_remotes_take(&builder->locals, &count));
@@ -200,8 +276,7 @@ static void empty(struct flow_builder *builder) {
 
 int flow_builder_finish(struct flow_builder *builder, nanoseconds begun,
                         bool partial, struct flow_summary **summary) {
-  struct counted_summary *counted =
-      calloc(1, sizeof(*counted) + builder->groups.count * sizeof(*counted->states));
+  struct counted_summary *counted = calloc(1, sizeof(*counted));
 
   if (counted) {
     hand_over(builder, counted);

@@ -2,85 +2,64 @@
 #include "flow_groups.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
-#define PORT_COUNT 65536
-#define SCOPES_ALL ((1u << NET_SCOPE_COUNT) - 1)
+/* What all groups say of one end of a socket; [0] is that of `all`: nothing. */
+struct end_lists {
+  struct flow_port_list ports[FLOW_GROUPS_MAX + 1];
+  struct flow_network_list networks[FLOW_GROUPS_MAX + 1];
+};
 
-static uint64_t bit_of(size_t group) { return UINT64_C(1) << (group + 1); }
-
-/* A table of masks by port: a group that names no port takes every one. */
-static int fill_ports(uint64_t **table, const struct flow_group *specs, size_t count,
-                      const uint16_t *(*ports_of)(const struct flow_group *, size_t *)) {
-  uint64_t unnamed = UINT64_MAX;
-
-  for (size_t group = 0; group < count; group++) {
-    size_t ports;
-
-    ports_of(&specs[group], &ports);
-    if (ports > 0)
-      unnamed &= ~bit_of(group);
-  }
-  if (unnamed == UINT64_MAX)
-    return 0;
-  *table = malloc(PORT_COUNT * sizeof(**table));
-  if (!*table)
-    return -ENOMEM;
-  for (size_t port = 0; port < PORT_COUNT; port++)
-    (*table)[port] = unnamed;
-  for (size_t group = 0; group < count; group++) {
-    size_t ports;
-    const uint16_t *list = ports_of(&specs[group], &ports);
-
-    for (size_t i = 0; i < ports; i++)
-      (*table)[list[i]] |= bit_of(group);
-  }
-  return 0;
-}
-
-static const uint16_t *local_ports_of(const struct flow_group *spec, size_t *count) {
-  *count = spec->local_port_count;
-  return spec->local_ports;
-}
-
-static const uint16_t *remote_ports_of(const struct flow_group *spec, size_t *count) {
-  *count = spec->remote_port_count;
-  return spec->remote_ports;
-}
-
-static int fill_networks(struct flow_groups *groups, const struct flow_group *specs,
-                         size_t count) {
-  /* lists[0] is that of `all`: empty. */
-  struct flow_network_list local[FLOW_GROUPS_MAX + 1] = {{NULL, 0}};
-  struct flow_network_list remote[FLOW_GROUPS_MAX + 1] = {{NULL, 0}};
+static int fill_local(struct flow_groups *groups, const struct flow_group *specs) {
+  struct end_lists lists = {0};
   int status;
 
-  for (size_t group = 0; group < count; group++) {
-    local[group + 1] = (struct flow_network_list){specs[group].local_networks,
-                                                  specs[group].local_network_count};
-    remote[group + 1] = (struct flow_network_list){specs[group].remote_networks,
-                                                   specs[group].remote_network_count};
+  for (size_t group = 1; group < groups->count; group++) {
+    const struct flow_group *spec = &specs[group - 1];
+
+    lists.ports[group] =
+        (struct flow_port_list){spec->local_ports, spec->local_port_count};
+    lists.networks[group] =
+        (struct flow_network_list){spec->local_networks, spec->local_network_count, 0};
   }
-  status = flow_networks_init(&groups->local_networks, local, count + 1);
+  status = flow_ports_init(&groups->local_ports, lists.ports, groups->count);
   if (status < 0)
     return status;
-  return flow_networks_init(&groups->remote_networks, remote, count + 1);
+  return flow_networks_init(&groups->local_networks, lists.networks, groups->count);
+}
+
+static int fill_remote(struct flow_groups *groups, const struct flow_group *specs) {
+  struct end_lists lists = {0};
+  int status;
+
+  for (size_t group = 1; group < groups->count; group++) {
+    const struct flow_group *spec = &specs[group - 1];
+
+    lists.ports[group] =
+        (struct flow_port_list){spec->remote_ports, spec->remote_port_count};
+    lists.networks[group] = (struct flow_network_list){
+        spec->remote_networks, spec->remote_network_count, spec->remote_scopes};
+  }
+  status = flow_ports_init(&groups->remote_ports, lists.ports, groups->count);
+  if (status < 0)
+    return status;
+  return flow_networks_init(&groups->remote_networks, lists.networks, groups->count);
 }
 
 static void fill_masks(struct flow_groups *groups, const struct flow_group *specs) {
-  for (size_t group = 0; group < groups->count - 1; group++) {
-    const struct flow_group *spec = &specs[group];
-    unsigned scopes = spec->remote_scopes ? spec->remote_scopes : SCOPES_ALL;
+  groups->every = 1;
+  for (size_t group = 1; group < groups->count; group++) {
+    const struct flow_group *spec = &specs[group - 1];
+    uint64_t bit = UINT64_C(1) << group;
 
-    for (unsigned scope = 0; scope < NET_SCOPE_COUNT; scope++)
-      if (scopes & 1u << scope)
-        groups->scopes[scope] |= bit_of(group);
-    if (spec->remote_scopes)
-      groups->scoped |= bit_of(group);
-    if (spec->remote_scopes || spec->remote_port_count || spec->remote_network_count)
-      groups->remote |= bit_of(group);
-    groups->every |= bit_of(group);
+    groups->every |= bit;
+    if (spec->local_network_count)
+      groups->local_networked |= bit;
+    if (spec->remote_network_count || spec->remote_scopes)
+      groups->remote_networked |= bit;
+    if (spec->remote_port_count)
+      groups->remote |= bit;
   }
+  groups->remote |= groups->remote_networked;
 }
 
 int flow_groups_init(struct flow_groups *groups, const struct flow_group *specs,
@@ -91,44 +70,35 @@ int flow_groups_init(struct flow_groups *groups, const struct flow_group *specs,
   if (count > FLOW_GROUPS_MAX)
     return -EINVAL;
   groups->count = count + 1;
-  groups->every = 1;
-  for (unsigned scope = 0; scope < NET_SCOPE_COUNT; scope++)
-    groups->scopes[scope] = 1;
   fill_masks(groups, specs);
-  status = fill_ports(&groups->local_ports, specs, count, local_ports_of);
+  status = fill_local(groups, specs);
   if (status == 0)
-    status = fill_ports(&groups->remote_ports, specs, count, remote_ports_of);
-  if (status == 0)
-    status = fill_networks(groups, specs, count);
+    status = fill_remote(groups, specs);
   if (status < 0)
     flow_groups_free(groups);
   return status;
 }
 
 void flow_groups_free(struct flow_groups *groups) {
-  free(groups->local_ports);
-  free(groups->remote_ports);
+  flow_ports_free(&groups->local_ports);
+  flow_ports_free(&groups->remote_ports);
   flow_networks_free(&groups->local_networks);
   flow_networks_free(&groups->remote_networks);
   *groups = (struct flow_groups){0};
 }
 
-/* The dearer questions are asked last, and only for the groups still in it. */
+/* Addresses are looked up last, and only for the groups still in it. */
 uint64_t flow_groups_match(const struct flow_groups *groups,
                            const struct sock_diag_record *record) {
-  uint64_t mask = groups->every;
+  uint64_t mask = groups->every & flow_ports_match(&groups->local_ports, record->local.port);
 
-  if (groups->local_ports)
-    mask &= groups->local_ports[record->local.port];
   if (record->remote.port == 0)
     mask &= ~groups->remote;
-  else if (groups->remote_ports)
-    mask &= groups->remote_ports[record->remote.port];
-  if (mask & groups->scoped)
-    mask &= groups->scopes[net_address_scope(&record->remote.address)];
-  if (mask & ~UINT64_C(1)) {
+  else
+    mask &= flow_ports_match(&groups->remote_ports, record->remote.port);
+  if (mask & groups->local_networked)
     mask &= flow_networks_match(&groups->local_networks, &record->local.address);
+  if (mask & groups->remote_networked)
     mask &= flow_networks_match(&groups->remote_networks, &record->remote.address);
-  }
   return mask;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which groups take an address by their networks (pure): the networks of all
+ * Which groups take an address by their networks and scopes (pure): those of all
  * groups as one sorted row of ranges, so that a look-up costs a binary search,
  * however many groups there are.
  */
@@ -9,16 +9,20 @@
 
 #include "egress/address.h"
 
-/* The prefixes of one group. */
+/* What one group says of an address. */
 struct flow_network_list {
   const struct net_prefix *prefixes;
-  size_t count; /* 0: the group takes any address */
+  size_t count;    /* 0: any network */
+  unsigned scopes; /* bit N: enum net_scope N; 0: any */
 };
+
+/* An address as one number. */
+typedef unsigned __int128 flow_address_number;
 
 /* Range N goes from starts[N] up to starts[N + 1]; the first starts at 0. */
 struct flow_networks {
-  size_t count; /* 0: no group names a network */
-  struct net_address *starts;
+  size_t count; /* 0: no group says anything */
+  flow_address_number *starts;
   uint64_t *masks; /* bit N: lists[N] takes the range */
 };
 

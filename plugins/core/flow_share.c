@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "flow_builder.h"
 #include "flow_member.h"
+#include "flow_source.h"
+#include "flow_udp.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,11 +15,14 @@
 static struct {
   pthread_mutex_t mutex;
   struct flow_member *members;
-  struct sock_diag *diag;       /* open while there are members */
   struct flow_builder *builder; /* NULL after the members have changed */
+  struct flow_source tcp, udp;  /* closed when there are no members */
   const struct flow_summary *latest;
-  uint64_t serial;
-} share = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+  const struct flow_udp_summary *latest_udp;
+  uint64_t serial, udp_serial;
+} share = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+           .tcp = {.protocol = FLOW_TCP},
+           .udp = {.protocol = FLOW_UDP}};
 
 static size_t count_groups(void) {
   size_t groups = 0;
@@ -26,10 +32,12 @@ static size_t count_groups(void) {
   return groups;
 }
 
-/* A summary made for other members has other groups. */
-static void forget_summary(void) {
+/* Those made for other members have other groups. */
+static void forget_summaries(void) {
   flow_summary_release(share.latest);
   share.latest = NULL;
+  flow_udp_summary_release(share.latest_udp);
+  share.latest_udp = NULL;
   flow_builder_free(share.builder);
   share.builder = NULL;
 }
@@ -41,7 +49,7 @@ static int admit(const struct flow_needs *needs) {
     for (const struct flow_member *other = share.members; other; other = other->next)
       if (other->needs.classify)
         return -EBUSY;
-  return share.diag ? 0 : sock_diag_open(&share.diag);
+  return 0;
 }
 
 int flow_share_join(const struct flow_needs *needs, struct flow_member **member) {
@@ -55,7 +63,7 @@ int flow_share_join(const struct flow_needs *needs, struct flow_member **member)
   if (status == 0) {
     joined->next = share.members;
     share.members = joined;
-    forget_summary();
+    forget_summaries();
     *member = joined;
   }
   pthread_mutex_unlock(&share.mutex);
@@ -74,10 +82,10 @@ void flow_share_leave(struct flow_member *member) {
     link = &(*link)->next;
   if (*link)
     *link = member->next;
-  forget_summary();
+  forget_summaries();
   if (!share.members) {
-    sock_diag_close(share.diag);
-    share.diag = NULL;
+    flow_source_close(&share.tcp);
+    flow_source_close(&share.udp);
   }
   pthread_mutex_unlock(&share.mutex);
   flow_member_free(member);
@@ -92,6 +100,7 @@ static int make_builder(void) {
     member->first_group = spec.group_count + 1;
     for (size_t i = 0; i < member->needs.group_count; i++)
       groups[spec.group_count++] = member->groups[i];
+    spec.rtt = spec.rtt || member->needs.rtt;
     if (member->needs.classify) {
       spec.classify = member->needs.classify;
       spec.classify_data = member->needs.data;
@@ -99,6 +108,8 @@ static int make_builder(void) {
   }
   return flow_builder_new(&spec, &share.builder);
 }
+
+static int ensure_builder(void) { return share.builder ? 0 : make_builder(); }
 
 static void add_record(const struct sock_diag_record *record, void *builder) {
   flow_builder_add(builder, record);
@@ -112,12 +123,20 @@ static int dump_sockets(bool tcp_info, bool *partial) {
                                            .tcp_info = tcp_info};
   struct sock_diag_result first, second = {0};
   int status =
-      sock_diag_dump_tcp(share.diag, &listening, add_record, share.builder, &first);
+      flow_source_dump(&share.tcp, &listening, add_record, share.builder, &first);
 
   if (status == 0)
-    status = sock_diag_dump_tcp(share.diag, &others, add_record, share.builder, &second);
+    status = flow_source_dump(&share.tcp, &others, add_record, share.builder, &second);
   *partial = first.partial || second.partial;
   return status;
+}
+
+static bool wants_tcp_info(const struct flow_member *member, nanoseconds now) {
+  const struct flow_needs *needs = &member->needs;
+
+  return needs->rtt ||
+         (needs->tcp_info &&
+          (member->told == 0 || now - member->told >= needs->tcp_info_period));
 }
 
 /* Tells the members, and whether one of them wants tcp_info now. */
@@ -128,9 +147,7 @@ static bool prepare_members(void) {
   for (const struct flow_member *member = share.members; member; member = member->next) {
     if (member->needs.before_pass)
       member->needs.before_pass(member->needs.data);
-    tcp_info = tcp_info || (member->needs.tcp_info &&
-                            (member->told == 0 ||
-                             now - member->told >= member->needs.tcp_info_period));
+    tcp_info = tcp_info || wants_tcp_info(member, now);
   }
   for (struct flow_member *member = share.members; member && tcp_info;
        member = member->next)
@@ -154,14 +171,15 @@ static int make_summary(struct flow_summary **summary) {
     return failure;
   }
   (*summary)->serial = ++share.serial;
-  (*summary)->tcp_info = tcp_info;
+  (*summary)->tcp_info = tcp_info && !share.tcp.fallback;
+  (*summary)->fallback = share.tcp.fallback;
   (*summary)->cpu = clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu;
   return 0;
 }
 
 static int refresh(void) {
   struct flow_summary *summary = NULL;
-  int status = share.builder ? 0 : make_builder();
+  int status = ensure_builder();
 
   if (status == 0)
     status = make_summary(&summary);
@@ -172,15 +190,78 @@ static int refresh(void) {
   return 0;
 }
 
+static bool is_young(nanoseconds begun, nanoseconds max_age) {
+  return clock_now(CLOCK_MONOTONIC) - begun < max_age;
+}
+
 int flow_share_take(struct flow_member *member, nanoseconds max_age,
                     const struct flow_summary **summary, size_t *first_group) {
   int status = 0;
 
   pthread_mutex_lock(&share.mutex);
-  if (!share.latest || clock_now(CLOCK_MONOTONIC) - share.latest->begun >= max_age)
+  if (!share.latest || !is_young(share.latest->begun, max_age))
     status = refresh();
   if (status == 0) {
     *summary = flow_summary_retain(share.latest);
+    if (first_group)
+      *first_group = member->first_group;
+  }
+  pthread_mutex_unlock(&share.mutex);
+  return status;
+}
+
+/* --- UDP ---------------------------------------------------------------------- */
+
+static void add_udp(const struct sock_diag_record *record, void *draft) {
+  flow_udp_add(draft, record);
+}
+
+static int make_udp_summary(struct flow_udp_summary **summary) {
+  const struct sock_diag_request request = {.states = TCP_STATES_ALL};
+  nanoseconds begun = clock_now(CLOCK_MONOTONIC);
+  nanoseconds cpu = clock_now(CLOCK_THREAD_CPUTIME_ID);
+  struct flow_udp_draft *draft = NULL;
+  struct sock_diag_result result;
+  int status = flow_udp_begin(flow_builder_groups(share.builder), &draft);
+
+  if (status < 0)
+    return status;
+  status = flow_source_dump(&share.udp, &request, add_udp, draft, &result);
+  *summary = flow_udp_finish(draft);
+  if (status < 0) {
+    flow_udp_summary_release(*summary);
+    return status;
+  }
+  (*summary)->serial = ++share.udp_serial;
+  (*summary)->begun = begun;
+  (*summary)->cpu = clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu;
+  (*summary)->partial = result.partial;
+  (*summary)->fallback = share.udp.fallback;
+  return 0;
+}
+
+static int refresh_udp(void) {
+  struct flow_udp_summary *summary = NULL;
+  int status = ensure_builder();
+
+  if (status == 0)
+    status = make_udp_summary(&summary);
+  if (status < 0)
+    return status;
+  flow_udp_summary_release(share.latest_udp);
+  share.latest_udp = summary;
+  return 0;
+}
+
+int flow_share_take_udp(struct flow_member *member, nanoseconds max_age,
+                        const struct flow_udp_summary **summary, size_t *first_group) {
+  int status = 0;
+
+  pthread_mutex_lock(&share.mutex);
+  if (!share.latest_udp || !is_young(share.latest_udp->begun, max_age))
+    status = refresh_udp();
+  if (status == 0) {
+    *summary = flow_udp_summary_retain(share.latest_udp);
     if (first_group)
       *first_group = member->first_group;
   }

@@ -6,31 +6,46 @@ noinst_HEADERS += \
 	include/egress/address.h \
 	include/egress/clock.h \
 	include/egress/conntrack.h \
-	include/egress/conntrack_entry.h \
+	include/egress/conntrack_flow.h \
 	include/egress/daemon.h \
 	include/egress/flow.h \
 	include/egress/metric.h \
 	include/egress/nat_status.h \
 	include/egress/option.h \
 	include/egress/sock_diag.h \
+	include/egress/sockstat.h \
 	plugins/core/collectd-config.h \
 	plugins/core/collectd-shim.h \
+	plugins/core/ctnetlink.h \
 	plugins/core/endpoint_hash.h \
+	plugins/core/flow_builder.h \
+	plugins/core/curl_compat.h \
 	plugins/core/flow_groups.h \
 	plugins/core/flow_listeners.h \
 	plugins/core/flow_member.h \
 	plugins/core/flow_networks.h \
+	plugins/core/flow_ports.h \
 	plugins/core/flow_remotes.h \
+	plugins/core/flow_source.h \
+	plugins/core/flow_udp.h \
+	plugins/core/log_histogram.h \
 	plugins/core/netlink_answer.h \
-	plugins/core/netlink_channel.h
+	plugins/core/netlink_attribute.h \
+	plugins/core/netlink_channel.h \
+	plugins/core/proc_file.h \
+	plugins/core/proc_sockets.h \
+	plugins/core/proc_text.h
 
 noinst_LTLIBRARIES += libegress-core.la
 libegress_core_la_CFLAGS = $(AM_CFLAGS) $(LIBMNL_CFLAGS)
 libegress_core_la_LIBADD = $(LIBMNL_LIBS) -lm
 libegress_core_la_SOURCES = \
 	plugins/core/address.c \
+	plugins/core/conntrack.c \
 	plugins/core/conntrack_entry.c \
+	plugins/core/conntrack_flow.c \
 	plugins/core/conntrack_parse.c \
+	plugins/core/conntrack_stat.c \
 	plugins/core/conntrack_totals.c \
 	plugins/core/ctnetlink.c \
 	plugins/core/flow_builder.c \
@@ -38,16 +53,25 @@ libegress_core_la_SOURCES = \
 	plugins/core/flow_listeners.c \
 	plugins/core/flow_member.c \
 	plugins/core/flow_networks.c \
+	plugins/core/flow_ports.c \
 	plugins/core/flow_remotes.c \
 	plugins/core/flow_share.c \
+	plugins/core/flow_source.c \
+	plugins/core/flow_udp.c \
+	plugins/core/log_histogram.c \
 	plugins/core/metric.c \
 	plugins/core/nat_status.c \
 	plugins/core/netlink_answer.c \
 	plugins/core/netlink_channel.c \
 	plugins/core/option.c \
 	plugins/core/option_error.c \
+	plugins/core/proc_file.c \
+	plugins/core/proc_sockets.c \
+	plugins/core/proc_sockets_parse.c \
+	plugins/core/proc_text.c \
 	plugins/core/sock_diag.c \
-	plugins/core/sock_diag_parse.c
+	plugins/core/sock_diag_parse.c \
+	plugins/core/sockstat.c
 
 pkglib_LTLIBRARIES += libegress.la
 libegress_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS)
@@ -63,12 +87,19 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_address \
 	tests/unit/test_conntrack \
-	tests/unit/test_conntrack_entry \
+	tests/unit/test_conntrack_flow \
+	tests/unit/test_conntrack_source \
 	tests/unit/test_flow_builder \
+	tests/unit/test_flow_rtt \
 	tests/unit/test_flow_share \
+	tests/unit/test_flow_source \
+	tests/unit/test_log_histogram \
 	tests/unit/test_metric \
 	tests/unit/test_nat_status \
+	tests/unit/test_netlink_answer \
+	tests/unit/test_netlink_channel \
 	tests/unit/test_option \
+	tests/unit/test_proc \
 	tests/unit/test_sock_diag \
 	tests/unit/test_sock_diag_method
 endif
@@ -94,7 +125,7 @@ tests_unit_test_option_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_option_LDADD = liboption-tree.la $(UNIT_LIBS)
 
 # Tests on recorded datagrams, and on kernels put in by the linker.
-noinst_HEADERS += tests/unit/capture_file.h
+noinst_HEADERS += tests/unit/capture_file.h tests/unit/flow_records.h
 CAPTURES = $(abs_top_srcdir)/tests/fuzz/corpus
 
 tests_unit_test_conntrack_SOURCES = tests/unit/test_conntrack.c
@@ -103,20 +134,60 @@ tests_unit_test_conntrack_CPPFLAGS = $(AM_CPPFLAGS) \
 tests_unit_test_conntrack_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
 tests_unit_test_conntrack_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
 
-tests_unit_test_conntrack_entry_SOURCES = tests/unit/test_conntrack_entry.c
-tests_unit_test_conntrack_entry_CPPFLAGS = $(AM_CPPFLAGS) \
-	-DCAPTURE_DIRECTORY='"$(CAPTURES)/conntrack_entry"'
-tests_unit_test_conntrack_entry_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
-tests_unit_test_conntrack_entry_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+tests_unit_test_conntrack_source_SOURCES = tests/unit/test_conntrack_source.c
+tests_unit_test_conntrack_source_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_conntrack_source_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=netlink_channel_open,--wrap=netlink_channel_close \
+	-Wl,--wrap=netlink_channel_exchange,--wrap=proc_file_read,--wrap=clock_gettime
+tests_unit_test_conntrack_source_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_conntrack_flow_SOURCES = tests/unit/test_conntrack_flow.c
+tests_unit_test_conntrack_flow_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCAPTURE_DIRECTORY='"$(CAPTURES)/conntrack_flow"'
+tests_unit_test_conntrack_flow_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_conntrack_flow_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
 
 tests_unit_test_flow_builder_SOURCES = tests/unit/test_flow_builder.c
 tests_unit_test_flow_builder_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_flow_builder_LDADD = $(UNIT_LIBS)
 
+tests_unit_test_flow_rtt_SOURCES = tests/unit/test_flow_rtt.c
+tests_unit_test_flow_rtt_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_flow_rtt_LDADD = $(UNIT_LIBS)
+
 tests_unit_test_flow_share_SOURCES = tests/unit/test_flow_share.c
 tests_unit_test_flow_share_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_flow_share_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=sock_diag_dump_tcp
+tests_unit_test_flow_share_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=sock_diag_dump_tcp,--wrap=sock_diag_dump_udp
 tests_unit_test_flow_share_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_flow_source_SOURCES = tests/unit/test_flow_source.c
+tests_unit_test_flow_source_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_flow_source_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=sock_diag_open,--wrap=sock_diag_close \
+	-Wl,--wrap=sock_diag_dump_tcp,--wrap=sock_diag_dump_udp \
+	-Wl,--wrap=proc_sockets_dump,--wrap=clock_gettime
+tests_unit_test_flow_source_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_log_histogram_SOURCES = tests/unit/test_log_histogram.c
+tests_unit_test_log_histogram_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_log_histogram_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_netlink_answer_SOURCES = tests/unit/test_netlink_answer.c
+tests_unit_test_netlink_answer_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCAPTURE_DIRECTORY='"$(CAPTURES)/sock_diag"'
+tests_unit_test_netlink_answer_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_netlink_answer_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_netlink_channel_SOURCES = tests/unit/test_netlink_channel.c
+tests_unit_test_netlink_channel_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_netlink_channel_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=mnl_socket_sendto,--wrap=mnl_socket_recvfrom
+tests_unit_test_netlink_channel_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_proc_SOURCES = tests/unit/test_proc.c
+tests_unit_test_proc_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_proc_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_sock_diag_SOURCES = tests/unit/test_sock_diag.c
 tests_unit_test_sock_diag_CPPFLAGS = $(AM_CPPFLAGS) \

@@ -52,6 +52,14 @@ static bool fits(const struct nlmsghdr *message, int left) {
          message->nlmsg_len <= (unsigned)left;
 }
 
+/* What is left may be 3 bytes less than nothing: the last message is not padded. */
+static const struct nlmsghdr *next(const struct nlmsghdr *message, int *left) {
+  const void *place = (const char *)message + NLMSG_ALIGN(message->nlmsg_len);
+
+  *left -= (int)NLMSG_ALIGN(message->nlmsg_len);
+  return place;
+}
+
 int netlink_answer_feed(struct netlink_answer *answer, const void *datagram,
                         size_t size) {
   const struct nlmsghdr *message = datagram;
@@ -64,7 +72,7 @@ int netlink_answer_feed(struct netlink_answer *answer, const void *datagram,
       if (status != NETLINK_ANSWER_MORE)
         return status;
     }
-    message = mnl_nlmsg_next(message, &left);
+    message = next(message, &left);
   }
   if (left > 0)
     answer->malformed++;

@@ -173,8 +173,8 @@ static const struct option_rule *find_rule(const struct option_rule *rules, size
 
 /* An unknown option may be a mistyped secret: then its value is not shown. */
 static bool may_be_secret(const char *name) {
-  static const char *const parts[] = {"pas", "secret", "token", "auth",
-                                      "cred", "key",    "header", "user"};
+  static const char *const parts[] = {"pas", "secret", "token",  "auth",   "cred",
+                                      "key", "header", "cookie", "session", "user"};
 
   for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
     if (strcasestr(name, parts[i]))

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VALUE_SHOWN_MAX 80 /* bytes; the reason must find room behind the value */
+
 /* A growing sentence in a buffer of fixed size; what does not fit is cut. */
 struct sentence {
   char *text;
@@ -28,6 +30,26 @@ static void sentence_add(struct sentence *sentence, const char *text) {
     sentence_add_char(sentence, (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
 }
 
+/* Whatever option it was given to: what holds an '@' may be a URL with a password
+ * in it, and a URL's query may hold a token. */
+static void sentence_add_string(struct sentence *sentence, const char *text) {
+  size_t length = strstr(text, "://") ? strcspn(text, "?#") : strlen(text);
+  char shown[VALUE_SHOWN_MAX + 1];
+  size_t fits = length < VALUE_SHOWN_MAX ? length : VALUE_SHOWN_MAX;
+
+  if (strchr(text, '@')) {
+    sentence_add(sentence, "***");
+    return;
+  }
+  memcpy(shown, text, fits);
+  shown[fits] = '\0';
+  sentence_add(sentence, shown);
+  if (fits < length)
+    sentence_add(sentence, "...");
+  else if (text[length])
+    sentence_add(sentence, "?***");
+}
+
 static void sentence_add_value(struct sentence *sentence,
                                const struct option_value *value) {
   char number[32];
@@ -35,7 +57,7 @@ static void sentence_add_value(struct sentence *sentence,
   switch (value->type) {
   case OPTION_STRING:
     sentence_add(sentence, "\"");
-    sentence_add(sentence, value->string);
+    sentence_add_string(sentence, value->string);
     sentence_add(sentence, "\"");
     break;
   case OPTION_NUMBER:

@@ -55,7 +55,8 @@ void sock_diag_close(struct sock_diag *diag) {
 
 static int take_message(const struct nlmsghdr *message, void *data) {
   struct pass *pass = data;
-  int status = sock_diag_parse(message, &pass->record);
+  int status = pass->request->tcp_info ? sock_diag_parse(message, &pass->record)
+                                       : sock_diag_parse_socket(message, &pass->record);
 
   if (status < 0)
     return status;
@@ -119,7 +120,7 @@ static int dump_by_family(struct sock_diag *diag, struct pass *pass, uint8_t pro
 
 /* The legacy request may be refused for good (not known to this kernel), or fail
  * for the moment: only an answer decides the method. */
-static int dump(struct sock_diag *diag, struct pass *pass) {
+static int dump_tcp(struct sock_diag *diag, struct pass *pass) {
   int status = 0;
 
   if (diag->method != METHOD_BY_FAMILY) {
@@ -135,30 +136,27 @@ static int dump(struct sock_diag *diag, struct pass *pass) {
   return status;
 }
 
+/* What came before a failure is delivered, as a part. */
+static int settle(const struct pass *pass, int status) {
+  if (status < 0)
+    pass->result->partial = true;
+  return pass->result->sockets > 0 ? 0 : status;
+}
+
 int sock_diag_dump_tcp(struct sock_diag *diag, const struct sock_diag_request *request,
                        sock_diag_callback *callback, void *data,
                        struct sock_diag_result *result) {
   struct pass pass = {request, callback, data, result, .record = {.state = 0}};
-  int status;
 
   *result = (struct sock_diag_result){0};
-  status = dump(diag, &pass);
-  if (status < 0)
-    result->partial = true;
-  return result->sockets > 0 ? 0 : status;
+  return settle(&pass, dump_tcp(diag, &pass));
 }
 
-/* A connected UDP socket's state is that of an established TCP one
- * (__ip4_datagram_connect() in net/ipv4/datagram.c). */
-int sock_diag_dump_udp(struct sock_diag *diag, sock_diag_callback *callback, void *data,
+int sock_diag_dump_udp(struct sock_diag *diag, const struct sock_diag_request *request,
+                       sock_diag_callback *callback, void *data,
                        struct sock_diag_result *result) {
-  const struct sock_diag_request request = {.states = 1u << TCP_STATE_ESTABLISHED};
-  struct pass pass = {&request, callback, data, result, .record = {.state = 0}};
-  int status;
+  struct pass pass = {request, callback, data, result, .record = {.state = 0}};
 
   *result = (struct sock_diag_result){0};
-  status = dump_by_family(diag, &pass, IPPROTO_UDP);
-  if (status < 0)
-    result->partial = true;
-  return result->sockets > 0 ? 0 : status;
+  return settle(&pass, dump_by_family(diag, &pass, IPPROTO_UDP));
 }

@@ -5,6 +5,7 @@
 #include "egress/daemon.h"
 
 #include "close_events.h"
+#include "egress_nat_gateway.h"
 #include "nat_host.h"
 #include "nat_tracked.h"
 #include "nat_values.h"
@@ -14,7 +15,7 @@
 static struct nat_config config = NAT_CONFIG_DEFAULTS;
 static struct nat_reader *reader;
 
-static struct trouble no_events, no_sockets, no_udp, no_conntrack, no_addresses;
+static struct trouble no_events, no_sockets, from_proc, no_udp, no_conntrack, no_addresses;
 static struct trouble too_many, too_many_flows, small_buffer, slow_reads, no_past;
 
 /* --- Troubles ------------------------------------------------------------------------ */
@@ -25,6 +26,13 @@ static void report_sockets(const struct nat_reading *reading) {
                   STRERROR(-reading->sockets));
   else
     trouble_end(&no_sockets, NAME ": TCP sockets are read again");
+  if (reading->fallback < 0)
+    trouble_begin(&from_proc,
+                  NAME ": the kernel does not tell TCP sockets over sock_diag: %s; they "
+                       "are read from /proc/net/tcp; load the kernel's module tcp_diag",
+                  STRERROR(-reading->fallback));
+  else if (reading->sockets == 0)
+    trouble_end(&from_proc, NAME ": TCP sockets are read over sock_diag again");
   if (reading->udp < 0)
     trouble_begin(&no_udp, NAME ": UDP sockets are not read (sock_diag): %s",
                   STRERROR(-reading->udp));
@@ -88,14 +96,17 @@ static void report_source(const struct nat_reading *reading, nanoseconds interva
     return;
   for (size_t i = 0; i < config.gateway_count; i++) {
     const struct nat_gateway_config *gateway = &config.gateways[i];
+    bool discover = gateway->source.discover;
 
-    INFO(NAME ": gateway \"%s\": counted from %s%s%s", gateway->name,
+    INFO(NAME ": gateway \"%s\": counted from %s%s%s%s", gateway->name,
          conntrack ? "the conntrack table" : "this machine's sockets",
-         nat_gateway_limit(gateway) ? ""
-                                    : "; ports not known (PortsPerVM): no percent",
-         gateway->time_wait ? ""
-                            : "; TimeWait not known: ports_used is for 30 s, the high "
-                              "bound for 120 s");
+         discover ? "; Google is asked for its settings" : "",
+         discover || nat_gateway_limit(gateway)
+             ? ""
+             : "; ports not known (PortsPerVM): no percent",
+         discover || gateway->time_wait ? ""
+                                        : "; TimeWait not known: ports_used is for 30 s, "
+                                          "the high bound for 120 s");
   }
   if (conntrack && reading->reset_seen < interval)
     trouble_begin(&slow_reads,
@@ -148,6 +159,7 @@ static int nat_read(void) {
 
   if (!reader)
     return 0;
+  nat_gateways_update(&config, nat_reader_engine(reader), nat_reader_mutex(reader));
   status = nat_reader_read(reader, interval, &engine, &reading);
   report_sockets(&reading);
   report_conntrack(&reading);
@@ -158,6 +170,8 @@ static int nat_read(void) {
   report_merged(engine);
   publish(engine, interval);
   nat_values_give(&config, engine, &reading, nat_host_ephemeral_ports(), take_value, NULL);
+  for (size_t i = 0; i < config.gateway_count; i++)
+    nat_gateways_dispatch(&config, i, &nat_engine_report(engine, i, NAT_TCP)->estimate);
   return 0;
 }
 
@@ -171,12 +185,15 @@ static int nat_init(void) {
   if (status == 0)
     status = nat_reader_new(&config, &reader);
   if (status == 0)
+    status = nat_gateways_start(&config);
+  if (status == 0)
     return 0;
   ERROR(NAME ": %s", STRERROR(-status));
   return -1;
 }
 
 static int nat_shutdown(void) {
+  nat_gateways_stop();
   nat_reader_free(reader);
   reader = NULL;
   nat_config_free(&config);

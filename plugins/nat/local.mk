@@ -3,6 +3,22 @@
 noinst_HEADERS += \
 	plugins/nat/close_event.h \
 	plugins/nat/close_events.h \
+	plugins/nat/discovery.h \
+	plugins/nat/discovery_cycle.h \
+	plugins/nat/discovery_thread.h \
+	plugins/nat/egress_nat_gateway.h \
+	plugins/nat/estimate_history.h \
+	plugins/nat/gateway_figures.h \
+	plugins/nat/gateway_settings.h \
+	plugins/nat/gateway_source.h \
+	plugins/nat/gcp_api.h \
+	plugins/nat/gcp_http.h \
+	plugins/nat/gcp_json.h \
+	plugins/nat/gcp_token.h \
+	plugins/nat/gcp_trouble.h \
+	plugins/nat/gcp_url.h \
+	plugins/nat/gcp_vm.h \
+	plugins/nat/json_walk.h \
 	plugins/nat/nat_config.h \
 	plugins/nat/nat_conntrack.h \
 	plugins/nat/nat_engine.h \
@@ -31,11 +47,29 @@ noinst_HEADERS += \
 
 # What needs no daemon, for the plugin and for the tests.
 noinst_LTLIBRARIES += libegress-nat.la
-libegress_nat_la_CFLAGS = $(AM_CFLAGS) $(LIBMNL_CFLAGS) $(YAJL_CFLAGS)
-libegress_nat_la_LIBADD = $(LIBMNL_LIBS) $(YAJL_LIBS) -lm
+libegress_nat_la_CFLAGS = $(AM_CFLAGS) $(LIBMNL_CFLAGS) $(LIBCURL_CFLAGS) $(YAJL_CFLAGS)
+libegress_nat_la_LIBADD = $(LIBMNL_LIBS) $(LIBCURL_LIBS) $(YAJL_LIBS) -lm
 libegress_nat_la_SOURCES = \
 	plugins/nat/close_event.c \
 	plugins/nat/close_events.c \
+	plugins/nat/discovery.c \
+	plugins/nat/discovery_cycle.c \
+	plugins/nat/discovery_thread.c \
+	plugins/nat/estimate_history.c \
+	plugins/nat/gateway_figures.c \
+	plugins/nat/gateway_settings.c \
+	plugins/nat/gateway_source.c \
+	plugins/nat/gcp_api.c \
+	plugins/nat/gcp_http.c \
+	plugins/nat/gcp_json.c \
+	plugins/nat/gcp_json_mapping.c \
+	plugins/nat/gcp_json_router.c \
+	plugins/nat/gcp_json_series.c \
+	plugins/nat/gcp_token.c \
+	plugins/nat/gcp_trouble.c \
+	plugins/nat/gcp_url.c \
+	plugins/nat/gcp_vm.c \
+	plugins/nat/json_walk.c \
 	plugins/nat/nat_config.c \
 	plugins/nat/nat_conntrack.c \
 	plugins/nat/nat_engine.c \
@@ -64,19 +98,26 @@ libegress_nat_la_SOURCES = \
 	plugins/nat/nat_values.c
 
 plugin_LTLIBRARIES += egress_nat.la
-egress_nat_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS)
+egress_nat_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS) $(LIBCURL_CFLAGS)
 egress_nat_la_LDFLAGS = $(LINK_PLUGIN)
 egress_nat_la_LIBADD = libegress-nat.la libegress.la
-egress_nat_la_SOURCES = plugins/nat/egress_nat.c
+egress_nat_la_SOURCES = \
+	plugins/nat/egress_nat.c \
+	plugins/nat/egress_nat_gateway.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_close_event \
 	tests/unit/test_close_events \
+	tests/unit/test_discovery \
+	tests/unit/test_discovery_thread \
+	tests/unit/test_gcp_json \
+	tests/unit/test_gcp_parts \
 	tests/unit/test_nat_config \
 	tests/unit/test_nat_engine \
 	tests/unit/test_nat_forecast \
 	tests/unit/test_nat_model \
+	tests/unit/test_nat_retime \
 	tests/unit/test_nat_reuse \
 	tests/unit/test_nat_top \
 	tests/unit/test_nat_tracked \
@@ -102,26 +143,46 @@ tests_unit_test_nat_engine_SOURCES = tests/unit/test_nat_engine.c
 tests_unit_test_nat_engine_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_engine_LDADD = $(NAT_UNIT_LIBS)
 
-tests_unit_test_nat_forecast_SOURCES = tests/unit/test_nat_forecast.c
-tests_unit_test_nat_forecast_CFLAGS = $(NAT_UNIT_CFLAGS)
-tests_unit_test_nat_forecast_LDADD = $(NAT_UNIT_LIBS)
-
 tests_unit_test_nat_model_SOURCES = tests/unit/test_nat_model.c
 tests_unit_test_nat_model_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_model_LDADD = $(NAT_UNIT_LIBS)
-
-tests_unit_test_nat_reuse_SOURCES = tests/unit/test_nat_reuse.c
-tests_unit_test_nat_reuse_CFLAGS = $(NAT_UNIT_CFLAGS)
-tests_unit_test_nat_reuse_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_top_SOURCES = tests/unit/test_nat_top.c
 tests_unit_test_nat_top_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_top_LDADD = $(NAT_UNIT_LIBS)
 
-tests_unit_test_nat_tracked_SOURCES = tests/unit/test_nat_tracked.c
-tests_unit_test_nat_tracked_CFLAGS = $(NAT_UNIT_CFLAGS)
-tests_unit_test_nat_tracked_LDADD = $(NAT_UNIT_LIBS)
-
 tests_unit_test_nat_traffic_SOURCES = tests/unit/test_nat_traffic.c
 tests_unit_test_nat_traffic_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_traffic_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_discovery_SOURCES = tests/unit/test_discovery.c
+tests_unit_test_discovery_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_discovery_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_gcp_json_SOURCES = tests/unit/test_gcp_json.c
+tests_unit_test_gcp_json_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_gcp_json_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_gcp_parts_SOURCES = tests/unit/test_gcp_parts.c
+tests_unit_test_gcp_parts_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_gcp_parts_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_discovery_thread_SOURCES = tests/unit/test_discovery_thread.c
+tests_unit_test_discovery_thread_CFLAGS = $(NAT_UNIT_CFLAGS) $(LIBCURL_CFLAGS)
+tests_unit_test_discovery_thread_LDADD = $(NAT_UNIT_LIBS) $(LIBCURL_LIBS)
+
+tests_unit_test_nat_retime_SOURCES = tests/unit/test_nat_retime.c
+tests_unit_test_nat_retime_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_retime_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_forecast_SOURCES = tests/unit/test_nat_forecast.c
+tests_unit_test_nat_forecast_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_forecast_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_reuse_SOURCES = tests/unit/test_nat_reuse.c
+tests_unit_test_nat_reuse_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_reuse_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_tracked_SOURCES = tests/unit/test_nat_tracked.c
+tests_unit_test_nat_tracked_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_tracked_LDADD = $(NAT_UNIT_LIBS)

@@ -16,11 +16,14 @@
 #define PORTS_MAX 65536
 #define DYNAMIC_PORTS_MIN 32
 
-/* Google, "Public NAT timeouts": 30 s is the default. No timeout is longer than a
- * day, and less than the half of what 28 bits of milliseconds hold. */
-#define TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
-#define UDP_DEFAULT (30 * NANOSECONDS_PER_SECOND)
+/* No timeout is longer than a day, and less than the half of what 28 bits of
+ * milliseconds hold. */
 #define TIMEOUT_MAX 86400.0
+
+#define IDLE_PERIOD_MAX (60 * NANOSECONDS_PER_SECOND)
+
+/* Google: "rule number: 0 to 65000"; 0 stands for no rule here. */
+#define NAT_RULE_MAX 65000
 
 void nat_config_free(struct nat_config *config) {
   for (size_t i = 0; i < config->named_count; i++) {
@@ -30,6 +33,7 @@ void nat_config_free(struct nat_config *config) {
   for (size_t i = 0; i < config->gateway_count; i++) {
     free(config->gateways[i].name);
     nat_traffic_free(&config->gateways[i].traffic);
+    gateway_source_free(&config->gateways[i].source);
   }
   *config = (struct nat_config)NAT_CONFIG_DEFAULTS;
 }
@@ -105,6 +109,47 @@ static int read_named_network(const struct option *option, void *named,
   return read_networks(option, &((struct nat_named *)named)->networks, error);
 }
 
+/* --- Where to ask ------------------------------------------------------------------ */
+
+static struct gateway_source *source_of(void *gateway) {
+  return &((struct nat_gateway_config *)gateway)->source;
+}
+
+static int read_project(const struct option *option, void *gateway,
+                        struct option_error *error) {
+  return gateway_source_read_project(option, source_of(gateway), error);
+}
+
+static int read_region(const struct option *option, void *gateway,
+                       struct option_error *error) {
+  return gateway_source_read_name(option, &source_of(gateway)->region, error);
+}
+
+static int read_router(const struct option *option, void *gateway,
+                       struct option_error *error) {
+  return gateway_source_read_name(option, &source_of(gateway)->router, error);
+}
+
+static int read_nat_name(const struct option *option, void *gateway,
+                         struct option_error *error) {
+  return gateway_source_read_name(option, &source_of(gateway)->nat, error);
+}
+
+static int read_metadata_url(const struct option *option, void *gateway,
+                             struct option_error *error) {
+  return gateway_source_read_url(option, &source_of(gateway)->metadata_url, error);
+}
+
+static int read_compute_url(const struct option *option, void *gateway,
+                            struct option_error *error) {
+  return gateway_source_read_url(option, &source_of(gateway)->compute_url, error);
+}
+
+static int read_monitoring_url(const struct option *option, void *gateway,
+                               struct option_error *error) {
+  return gateway_source_read_url(option, &source_of(gateway)->monitoring_url, error);
+}
+
 /* --- Blocks ----------------------------------------------------------------------- */
 
 /* The label of <Gateway "name"> and <Destination "name">, as a copy. */
@@ -124,18 +169,6 @@ static int read_label(const struct option *block, size_t limit, char **name,
 }
 
 static bool is_power_of_two(int64_t number) { return (number & (number - 1)) == 0; }
-
-/* Google, "Public NAT: Endpoint-Independent Mapping": not together with dynamic port
- * allocation. */
-static int check_mapping(const struct option *block,
-                         const struct nat_gateway_config *gateway,
-                         struct option_error *error) {
-  if (!gateway->endpoint_independent || !gateway->dynamic_ports)
-    return 0;
-  return option_fail(block, error,
-                     "EndpointIndependentMapping true and DynamicPorts true exclude each "
-                     "other; give one of them");
-}
 
 static int check_ports(const struct option *block,
                        const struct nat_gateway_config *gateway,
@@ -159,6 +192,27 @@ static int check_ports(const struct option *block,
     return option_fail(block, error, "MaxPortsPerVM %lld is less than PortsPerVM %lld",
                        (long long)most, (long long)least);
   return 0;
+}
+
+/* Google, "Public NAT: Endpoint-Independent Mapping": not together with dynamic port
+ * allocation. */
+static int check_mapping(const struct option *block,
+                         const struct nat_gateway_config *gateway,
+                         struct option_error *error) {
+  if (!gateway->endpoint_independent || !gateway->dynamic_ports)
+    return 0;
+  return option_fail(block, error,
+                     "EndpointIndependentMapping true and DynamicPorts true exclude each "
+                     "other; give one of them");
+}
+
+static void complete_timeouts(struct nat_gateway_config *gateway) {
+  if (gateway->udp_timeout == 0)
+    gateway->udp_timeout = NAT_UDP_DEFAULT;
+  if (gateway->transitory_timeout == 0)
+    gateway->transitory_timeout = NAT_TRANSITORY_DEFAULT;
+  if (gateway->reset_timeout < 0)
+    gateway->reset_timeout = gateway->transitory_timeout;
 }
 
 #define GATEWAY_FIELD(name) offsetof(struct nat_gateway_config, name)
@@ -195,23 +249,46 @@ static int read_gateway_options(const struct option *block,
       {.name = "Bypass", .kind = OPTION_CUSTOM, .read = read_bypass, .repeats = true},
       {.name = "BypassDefaults", .kind = OPTION_FLAG,
        .offset = GATEWAY_FIELD(traffic.bypass_defaults)},
+      {.name = "Discover", .kind = OPTION_FLAG, .offset = GATEWAY_FIELD(source.discover)},
+      {.name = "DiscoverInterval", .kind = OPTION_DURATION,
+       .offset = GATEWAY_FIELD(source.interval), .minimum = 1, .maximum = TIMEOUT_MAX},
+      {.name = "CloudMonitoring", .kind = OPTION_FLAG,
+       .offset = GATEWAY_FIELD(source.cloud_monitoring)},
+      {.name = "Project", .kind = OPTION_CUSTOM, .read = read_project},
+      {.name = "Region", .kind = OPTION_CUSTOM, .read = read_region},
+      {.name = "Router", .kind = OPTION_CUSTOM, .read = read_router},
+      {.name = "NatName", .kind = OPTION_CUSTOM, .read = read_nat_name},
+      {.name = "NatRule", .kind = OPTION_INTEGER, .offset = GATEWAY_FIELD(source.rule),
+       .minimum = 1, .maximum = NAT_RULE_MAX},
+      {.name = "MetadataURL", .kind = OPTION_CUSTOM, .read = read_metadata_url},
+      {.name = "ComputeURL", .kind = OPTION_CUSTOM, .read = read_compute_url},
+      {.name = "MonitoringURL", .kind = OPTION_CUSTOM, .read = read_monitoring_url},
   };
   int result =
       option_walk(block, rules, sizeof(rules) / sizeof(*rules), gateway, error);
 
   if (result < 0)
     return result;
-  if (gateway->reset_timeout < 0)
-    gateway->reset_timeout = gateway->transitory_timeout;
+  gateway->given = (struct nat_gateway_given){
+      .endpoint_independent = gateway->endpoint_independent,
+      .udp_timeout = gateway->udp_timeout,
+      .time_wait = gateway->time_wait,
+      .established_timeout = gateway->established_timeout,
+      .transitory_timeout = gateway->transitory_timeout,
+      .reset_timeout = gateway->reset_timeout,
+  };
+  complete_timeouts(gateway);
   result = check_mapping(block, gateway, error);
-  return result < 0 ? result : check_ports(block, gateway, error);
+  if (result == 0)
+    result = check_ports(block, gateway, error);
+  return result < 0 ? result : gateway_source_check(block, &gateway->source, error);
 }
 
 static void init_gateway(struct nat_gateway_config *gateway) {
-  *gateway = (struct nat_gateway_config){.transitory_timeout = TRANSITORY_DEFAULT,
-                                         .udp_timeout = UDP_DEFAULT,
-                                         .reset_timeout = -1,
-                                         .traffic = {.bypass_defaults = true}};
+  *gateway = (struct nat_gateway_config){.reset_timeout = -1,
+                                         .given = {.reset_timeout = -1},
+                                         .traffic = {.bypass_defaults = true},
+                                         .source = GATEWAY_SOURCE_DEFAULTS};
 }
 
 static int read_gateway(const struct option *block, void *into,
@@ -284,7 +361,7 @@ int nat_config_complete(struct nat_config *config) {
   if (config->gateway_count > 0)
     return 0;
   init_gateway(gateway);
-  gateway->reset_timeout = gateway->transitory_timeout;
+  complete_timeouts(gateway);
   gateway->name = strdup("nat");
   if (!gateway->name)
     return -ENOMEM;
@@ -296,17 +373,28 @@ nanoseconds nat_config_idle_period(const struct nat_config *config) {
   nanoseconds period = 0;
 
   for (size_t i = 0; i < config->gateway_count; i++) {
-    nanoseconds own = config->gateways[i].established_timeout / 10;
+    const struct nat_gateway_config *gateway = &config->gateways[i];
+    nanoseconds own =
+        __atomic_load_n(&gateway->established_timeout, __ATOMIC_RELAXED) / 10;
 
-    if (own > 60 * NANOSECONDS_PER_SECOND)
-      own = 60 * NANOSECONDS_PER_SECOND;
+    if (own > IDLE_PERIOD_MAX || (own == 0 && gateway->source.discover))
+      own = IDLE_PERIOD_MAX;
     if (own > 0 && (period == 0 || own < period))
       period = own;
   }
   return period;
 }
 
+/* What dynamic allocation has granted for the moment the configuration cannot say. */
+uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway) {
+  if (!gateway->dynamic_ports && gateway->ports_per_vm > 0)
+    return (uint32_t)gateway->ports_per_vm;
+  return gateway->found.allocated;
+}
+
 uint32_t nat_gateway_limit(const struct nat_gateway_config *gateway) {
-  return (uint32_t)(gateway->dynamic_ports ? gateway->max_ports_per_vm
-                                           : gateway->ports_per_vm);
+  int64_t given =
+      gateway->dynamic_ports ? gateway->max_ports_per_vm : gateway->ports_per_vm;
+
+  return given > 0 ? (uint32_t)given : gateway->found.limit;
 }

@@ -5,6 +5,7 @@
 #ifndef EGRESS_NAT_CONFIG_H
 #define EGRESS_NAT_CONFIG_H
 
+#include "gateway_source.h"
 #include "nat_traffic.h"
 
 #include "egress/clock.h"
@@ -19,6 +20,22 @@ struct nat_named {
   struct nat_networks networks;
 };
 
+/* Google, "Public NAT timeouts": 30 s unless set otherwise. */
+#define NAT_TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
+#define NAT_UDP_DEFAULT (30 * NANOSECONDS_PER_SECOND)
+
+/* What the block itself says, before defaults and discovery; 0: nothing. */
+struct nat_gateway_given {
+  bool endpoint_independent;
+  nanoseconds udp_timeout, time_wait, established_timeout, transitory_timeout;
+  nanoseconds reset_timeout; /* negative: nothing */
+};
+
+/* Ports that were found out; 0: not known. What the block says beats them. */
+struct nat_gateway_found {
+  uint32_t allocated, limit;
+};
+
 struct nat_gateway_config {
   char *name;
   int64_t ports_per_vm;     /* 0: not known */
@@ -29,8 +46,15 @@ struct nat_gateway_config {
   nanoseconds transitory_timeout;
   nanoseconds reset_timeout;
   nanoseconds udp_timeout;
-  bool endpoint_independent; /* a port for each local IP:port, whatever the destination */
+  bool endpoint_independent; /* a port for each local IP:port, whatever the destination.
+                                Atomic, as own_bypass */
   struct nat_traffic traffic;
+  struct gateway_source source;
+  struct nat_gateway_given given;
+  struct nat_gateway_found found;
+  bool own_bypass; /* connections of this machine's own do not take the gateway: its
+                      NIC has an external address. Atomic: flow passes of other
+                      threads look at it, and at established_timeout. */
 };
 
 enum nat_source { NAT_SOURCE_AUTO, NAT_SOURCE_SOCKETS, NAT_SOURCE_CONNTRACK };
@@ -63,10 +87,12 @@ int nat_config_parse(const struct option *block, void *config,
 int nat_config_complete(struct nat_config *config);
 
 /* How often the idle connections are looked for, which needs tcp_info: once a minute,
- * and within a tenth of the shortest EstablishedTimeout. 0: no gateway has one. */
+ * and within a tenth of the shortest EstablishedTimeout. 0: no gateway has one, nor may
+ * yet be found to. */
 nanoseconds nat_config_idle_period(const struct nat_config *config);
 
-/* Ports that the VM can grow to; 0: not known. */
+/* Ports that the VM has now, and can grow to; 0: not known. */
+uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway);
 uint32_t nat_gateway_limit(const struct nat_gateway_config *gateway);
 
 #endif

@@ -23,7 +23,7 @@ static nanoseconds read_timeout(const char *name) {
 struct nat_track_timeouts nat_conntrack_timeouts(void) {
   static const char *const states[CONNTRACK_TCP_STATES] = {
       [CONNTRACK_TCP_SYN_SENT] = "tcp_timeout_syn_sent",
-      [CONNTRACK_TCP_SYN_RECEIVED] = "tcp_timeout_syn_recv",
+      [CONNTRACK_TCP_SYN_RECV] = "tcp_timeout_syn_recv",
       [CONNTRACK_TCP_ESTABLISHED] = "tcp_timeout_established",
       [CONNTRACK_TCP_FIN_WAIT] = "tcp_timeout_fin_wait",
       [CONNTRACK_TCP_CLOSE_WAIT] = "tcp_timeout_close_wait",
@@ -50,7 +50,7 @@ struct reading {
   unsigned entries;
 };
 
-static void take(const struct conntrack_entry *entry, void *data) {
+static void take(const struct conntrack_flow *entry, void *data) {
   struct reading *reading = data;
 
   if (reading->entries++ % CLOCK_EVERY == 0)
@@ -65,7 +65,7 @@ int nat_conntrack_read(struct conntrack *conntrack, struct nat_tracked *tracked,
   struct reading reading = {
       .tracked = tracked, .engine = engine, .timeouts = timeouts};
   struct conntrack_dump result;
-  int status = conntrack_read_entries(conntrack, take, &reading, &result);
+  int status = conntrack_read_flows(conntrack, take, &reading, &result);
 
   *partial = result.partial;
   return status;
@@ -77,7 +77,7 @@ struct survey {
   struct nat_source_view *view;
 };
 
-static void count(const struct conntrack_entry *entry, void *data) {
+static void count(const struct conntrack_flow *entry, void *data) {
   struct survey *survey = data;
   bool own = false;
 
@@ -94,5 +94,5 @@ int nat_conntrack_survey(struct conntrack *conntrack, const struct nat_config *c
 
   if (status < 0 || table.entries == 0)
     return status;
-  return conntrack_read_entries(conntrack, count, &survey, &result);
+  return conntrack_read_flows(conntrack, count, &survey, &result);
 }

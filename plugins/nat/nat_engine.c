@@ -27,27 +27,72 @@ static int make_side(struct nat_side *side, const struct nat_config *config,
 }
 
 /* Of UDP there is but one timeout, from the last packet on. */
+static struct nat_model_settings settings_of(const struct nat_gateway_config *own,
+                                             enum nat_protocol protocol) {
+  struct nat_model_settings settings = {.time_wait = own->time_wait,
+                                        .reset = own->reset_timeout,
+                                        .transitory = own->transitory_timeout,
+                                        .limit = nat_gateway_limit(own)};
+
+  if (protocol == NAT_UDP)
+    settings.time_wait = settings.reset = settings.transitory = own->udp_timeout;
+  return settings;
+}
+
 static int make_gateway(struct nat_gateway *gateway, const struct nat_config *config,
                         const struct nat_gateway_config *own,
                         const struct nat_engine_settings *settings) {
-  struct nat_model_settings model = {.time_wait = own->time_wait,
-                                     .reset = own->reset_timeout,
-                                     .transitory = own->transitory_timeout,
-                                     .slack = settings->slack,
-                                     .limit = nat_gateway_limit(own),
-                                     .covered_since = settings->covered_since[NAT_TCP],
-                                     .destinations_max = NAT_DESTINATIONS_MAX,
-                                     .seed = settings->seed};
-  int status;
+  int status = 0;
 
   gateway->config = own;
-  status = make_side(&gateway->sides[NAT_TCP], config, &model, own->endpoint_independent);
-  model.time_wait = model.reset = model.transitory = own->udp_timeout;
-  model.covered_since = settings->covered_since[NAT_UDP];
-  if (status == 0)
-    status =
-        make_side(&gateway->sides[NAT_UDP], config, &model, own->endpoint_independent);
+  for (unsigned protocol = 0; protocol < NAT_PROTOCOLS && status == 0; protocol++) {
+    struct nat_model_settings model = settings_of(own, (enum nat_protocol)protocol);
+
+    model.slack = settings->slack;
+    model.covered_since = settings->covered_since[protocol];
+    model.destinations_max = NAT_DESTINATIONS_MAX;
+    model.seed = settings->seed;
+    status = make_side(&gateway->sides[protocol], config, &model,
+                       own->endpoint_independent);
+  }
   return status;
+}
+
+/* A mapping found out later begins with nothing known of the past. Without memory for it
+ * the ports stay counted by destination. */
+static void start_by_local(const struct nat_engine *engine, struct nat_side *side,
+                           struct nat_model_settings settings) {
+  settings.slack = engine->settings.slack;
+  settings.covered_since = engine->begun;
+  settings.destinations_max = NAT_DESTINATIONS_MAX;
+  settings.seed = engine->settings.seed;
+  settings.distinct = true;
+  if (nat_model_new(&settings, &side->by_local) < 0)
+    side->by_local = NULL;
+}
+
+static void stop_by_local(struct nat_side *side) {
+  nat_model_free(side->by_local);
+  side->by_local = NULL;
+}
+
+void nat_engine_configure(struct nat_engine *engine, size_t gateway) {
+  const struct nat_gateway_config *own = &engine->config->gateways[gateway];
+
+  for (unsigned protocol = 0; protocol < NAT_PROTOCOLS; protocol++) {
+    struct nat_side *side = &engine->gateways[gateway].sides[protocol];
+    const struct nat_model_settings settings =
+        settings_of(own, (enum nat_protocol)protocol);
+
+    side->report.limit = settings.limit;
+    nat_model_configure(side->by_remote, &settings);
+    if (side->by_local && !own->endpoint_independent)
+      stop_by_local(side);
+    else if (side->by_local)
+      nat_model_configure(side->by_local, &settings);
+    else if (own->endpoint_independent)
+      start_by_local(engine, side, settings);
+  }
 }
 
 int nat_engine_new(const struct nat_config *config,
@@ -58,6 +103,7 @@ int nat_engine_new(const struct nat_config *config,
 
   if (made) {
     made->config = config;
+    made->settings = *settings;
     made->has_events = settings->covered_since[NAT_TCP] != NAT_NEVER;
     nat_gone_init(&made->gone);
   }
@@ -90,9 +136,10 @@ void nat_engine_free(struct nat_engine *engine) {
 
 const struct nat_gateway_config *
 nat_engine_choose(const struct nat_config *config, const struct net_address *source,
-                  const struct net_address *destination) {
+                  const struct net_address *destination, bool own) {
   for (size_t i = 0; i < config->gateway_count; i++)
-    if (nat_traffic_takes(&config->gateways[i].traffic, destination) &&
+    if (!(own && __atomic_load_n(&config->gateways[i].own_bypass, __ATOMIC_RELAXED)) &&
+        nat_traffic_takes(&config->gateways[i].traffic, destination) &&
         nat_traffic_takes_from(&config->gateways[i].traffic, source))
       return &config->gateways[i];
   return NULL;
@@ -117,20 +164,22 @@ static nanoseconds idle_time(const struct sock_diag_record *record) {
 unsigned nat_engine_classify(const struct nat_config *config,
                              const struct sock_diag_record *record) {
   const struct nat_gateway_config *gateway =
-      nat_engine_choose(config, &record->local.address, &record->remote.address);
+      nat_engine_choose(config, &record->local.address, &record->remote.address, true);
+  nanoseconds timeout;
   unsigned class;
 
   if (!gateway)
     return 0;
   class = (unsigned)(gateway - config->gateways) + 1;
-  if (gateway->endpoint_independent)
+  timeout = __atomic_load_n(&gateway->established_timeout, __ATOMIC_RELAXED);
+  if (__atomic_load_n(&gateway->endpoint_independent, __ATOMIC_RELAXED))
     class |= FLOW_BY_LOCAL;
-  if (gateway->established_timeout > 0) {
+  if (timeout > 0) {
     nanoseconds idle = idle_time(record);
 
-    if (idle >= gateway->established_timeout)
+    if (idle >= timeout)
       class |= FLOW_IDLE;
-    if (idle >= gateway->established_timeout - nat_config_idle_period(config))
+    if (idle >= timeout - nat_config_idle_period(config))
       class |= FLOW_DROWSY;
   }
   return class;

@@ -47,19 +47,25 @@ struct nat_engine_settings {
   uint64_t seed;
 };
 
-/* `config` must outlive the engine and not change. Returns 0 or -ENOMEM. */
+/* `config` must outlive the engine; what changes in it is told by nat_engine_configure.
+ * Returns 0 or -ENOMEM. */
 int nat_engine_new(const struct nat_config *config,
                    const struct nat_engine_settings *settings,
                    struct nat_engine **engine);
 void nat_engine_free(struct nat_engine *engine);
 
+/* The gateway's ports, times or mapping, or own_bypass, have changed in the
+ * configuration. */
+void nat_engine_configure(struct nat_engine *engine, size_t gateway);
+
 /* --- Which connections count, and whose they are ----------------------------------- */
 
-/* The gateway that a connection takes, this machine's own addresses not considered;
- * NULL: none. */
+/* The gateway that a connection takes, destinations on this machine itself not
+ * considered; NULL: none. own: it comes from this machine's own address. */
 const struct nat_gateway_config *nat_engine_choose(const struct nat_config *config,
                                                    const struct net_address *source,
-                                                   const struct net_address *destination);
+                                                   const struct net_address *destination,
+                                                   bool own);
 
 /* For the flow summary, as a flow_classifier does: a class is a gateway's number plus 1. Idle is an established one without a segment for the gateway's
  * EstablishedTimeout; drowsy, one that may be so before the next look. */

@@ -11,7 +11,7 @@
 static bool choose_place(const struct nat_engine *engine, const struct nat_ends *ends,
                          struct nat_place *place) {
   const struct nat_gateway_config *gateway =
-      nat_engine_choose(engine->config, &ends->local.address, &ends->remote.address);
+      nat_engine_choose(engine->config, &ends->local.address, &ends->remote.address, true);
 
   if (!gateway || nat_engine_is_own(engine, &ends->remote.address))
     return false;

@@ -26,6 +26,7 @@ struct nat_gateway {
 
 struct nat_engine {
   const struct nat_config *config;
+  struct nat_engine_settings settings;
   size_t own_address_count;
   struct net_address *own_addresses; /* sorted */
   uint8_t listens[65536 / 8];        /* a bit a port */

@@ -20,13 +20,21 @@ static uint32_t milliseconds(nanoseconds span) {
   return (uint32_t)(span / NANOSECONDS_PER_MILLISECOND);
 }
 
-void nat_held_set_timeouts(struct nat_held *held, unsigned kind, nanoseconds low,
-                           nanoseconds best, nanoseconds high) {
-  uint32_t *timeouts = held->kinds[kind].timeout_ms;
+/* From the ring's first entry on all count again, for every bound. */
+void nat_held_retime(struct nat_held *held, unsigned kind, struct nat_table *table,
+                     nanoseconds low, nanoseconds best, nanoseconds high) {
+  struct nat_held_kind *own = &held->kinds[kind];
 
-  timeouts[NAT_LOW] = milliseconds(low);
-  timeouts[NAT_BEST] = milliseconds(best);
-  timeouts[NAT_HIGH] = milliseconds(high);
+  own->timeout_ms[NAT_LOW] = milliseconds(low);
+  own->timeout_ms[NAT_BEST] = milliseconds(best);
+  own->timeout_ms[NAT_HIGH] = milliseconds(high);
+  for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
+    for (; own->expired[bound] > own->ring.tail; own->expired[bound]--) {
+      const struct nat_ring_entry *entry =
+          nat_ring_at(&own->ring, own->expired[bound] - 1);
+
+      destination_of(table, entry)->held[bound] += counts_for(entry, bound);
+    }
 }
 
 void nat_held_free(struct nat_held *held) {

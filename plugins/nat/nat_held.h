@@ -26,8 +26,10 @@ struct nat_held {
   struct nat_tags tags;
 };
 
-void nat_held_set_timeouts(struct nat_held *held, unsigned kind, nanoseconds low,
-                           nanoseconds best, nanoseconds high);
+/* Other times from now on, also for what is held already: the next nat_held_expire
+ * goes by them. What was let go of entirely does not come back. */
+void nat_held_retime(struct nat_held *held, unsigned kind, struct nat_table *table,
+                     nanoseconds low, nanoseconds best, nanoseconds high);
 void nat_held_free(struct nat_held *held);
 
 /* Milliseconds, as entries have them. */

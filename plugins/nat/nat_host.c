@@ -93,7 +93,8 @@ static void add_minisocket(const struct sock_diag_record *record, void *data) {
 
   if (record->minisocket && closed.time >= recall->since && closed.time < recall->until &&
       !nat_engine_listens(recall->engine, record->local.port) &&
-      nat_engine_choose(recall->config, &record->local.address, &record->remote.address))
+      nat_engine_choose(recall->config, &record->local.address, &record->remote.address,
+                        true))
     nat_rows_add(&recall->closes, &closed);
 }
 
@@ -153,7 +154,7 @@ static void take_udp(const struct sock_diag_record *record, void *data) {
   const struct udp_reading *reading = data;
   const struct nat_ends ends = {record->local, record->remote};
   const struct nat_gateway_config *gateway = nat_engine_choose(
-      reading->config, &record->local.address, &record->remote.address);
+      reading->config, &record->local.address, &record->remote.address, true);
   struct nat_place place = {.protocol = NAT_UDP};
 
   if (!gateway || nat_engine_is_own(reading->engine, &record->remote.address))
@@ -163,13 +164,14 @@ static void take_udp(const struct sock_diag_record *record, void *data) {
 }
 
 int nat_host_read_udp(struct nat_engine *engine, const struct nat_config *config) {
+  const struct sock_diag_request connected = {.states = 1u << TCP_STATE_ESTABLISHED};
   struct udp_reading reading = {engine, config};
   struct sock_diag_result result;
   struct sock_diag *diag = NULL;
   int status = sock_diag_open(&diag);
 
   if (status == 0)
-    status = sock_diag_dump_udp(diag, take_udp, &reading, &result);
+    status = sock_diag_dump_udp(diag, &connected, take_udp, &reading, &result);
   sock_diag_close(diag);
   if (status == 0)
     nat_engine_measure(engine, NAT_UDP);

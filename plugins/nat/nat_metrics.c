@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_metrics.h"
 
-#define GATEWAY "\"GATEWAY:tcp\", \"GATEWAY:udp\""
+#define GATEWAY "\"GATEWAY:tcp\" or \"GATEWAY:udp\""
 
 static const struct metric metrics[NAT_METRIC_COUNT] = {
     [NAT_PORTS_USED] =
@@ -143,6 +143,40 @@ static const struct metric metrics[NAT_METRIC_COUNT] = {
             .unit = "1",
             .help = "share of the close events since the read before that were received; "
                     "0 where no events can be had",
+        },
+    [NAT_GATEWAY_PORT_USAGE] =
+        {
+            .type = "gateway_port_usage",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = GATEWAY,
+            .unit = "ports",
+            .help = "Cloud NAT's own nat/port_usage of this machine, from Cloud "
+                    "Monitoring; some minutes old",
+        },
+    [NAT_GATEWAY_DROPPED_PACKETS] =
+        {
+            .type = "gateway_dropped_packets",
+            .kind = METRIC_DERIVE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = GATEWAY,
+            .type_instance = "OUT_OF_RESOURCES, ENDPOINT_INDEPENDENCE_CONFLICT, other",
+            .unit = "packets",
+            .help = "packets of this machine that Cloud NAT says it dropped, by reason, "
+                    "since the start; some minutes late",
+        },
+    [NAT_ESTIMATE_ERROR] =
+        {
+            .type = "estimate_error",
+            .kind = METRIC_GAUGE,
+            .minimum = METRIC_UNBOUNDED,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = GATEWAY,
+            .unit = "ports",
+            .help = "ports_used of the minute that gateway_port_usage is for, minus that "
+                    "figure",
         },
 };
 

@@ -22,12 +22,12 @@ static void set_timeouts(struct nat_model *model) {
   nanoseconds most = nat_model_longest(settings);
   nanoseconds usual = settings->time_wait ? settings->time_wait : NAT_TIME_WAIT_SHORT;
 
-  nat_held_set_timeouts(&model->held, NAT_CLOSE_ORDERLY, longer(usual - slack, 0), usual,
-                        most);
-  nat_held_set_timeouts(&model->held, NAT_CLOSE_RESET, 0, settings->reset,
-                        longer(most, settings->reset + slack));
-  nat_held_set_timeouts(&model->held, NAT_CLOSE_UNANSWERED, 0, settings->transitory,
-                        settings->transitory + slack);
+  nat_held_retime(&model->held, NAT_CLOSE_ORDERLY, model->table, longer(usual - slack, 0),
+                  usual, most);
+  nat_held_retime(&model->held, NAT_CLOSE_RESET, model->table, 0, settings->reset,
+                  longer(most, settings->reset + slack));
+  nat_held_retime(&model->held, NAT_CLOSE_UNANSWERED, model->table, 0,
+                  settings->transitory, settings->transitory + slack);
   model->unplaced.timeout_ms =
       nat_held_time(longer(longer(most, settings->reset), settings->transitory));
 }
@@ -45,6 +45,15 @@ int nat_model_new(const struct nat_model_settings *settings, struct nat_model **
   set_timeouts(made);
   *model = made;
   return 0;
+}
+
+void nat_model_configure(struct nat_model *model,
+                         const struct nat_model_settings *settings) {
+  model->settings.time_wait = settings->time_wait;
+  model->settings.reset = settings->reset;
+  model->settings.transitory = settings->transitory;
+  model->settings.limit = settings->limit;
+  set_timeouts(model);
 }
 
 void nat_model_free(struct nat_model *model) {

@@ -111,6 +111,11 @@ struct nat_model;
 int nat_model_new(const struct nat_model_settings *settings, struct nat_model **model);
 void nat_model_free(struct nat_model *model);
 
+/* Another limit and other times from now on, for what is held already too; the other
+ * settings stay as they were. */
+void nat_model_configure(struct nat_model *model,
+                         const struct nat_model_settings *settings);
+
 /* Connections closed before the first call of the others (reorders `closes`). */
 void nat_model_recall(struct nat_model *model, struct nat_past_close *closes,
                       size_t count);

@@ -173,15 +173,20 @@ static void look_back(struct nat_reader *reader, const struct flow_summary *summ
 
 /* --- One read ------------------------------------------------------------------------------ */
 
-static int take_summary(struct nat_reader *reader, nanoseconds interval,
-                        const struct flow_summary **summary) {
+static int join_pass(struct nat_reader *reader) {
   nanoseconds period = nat_config_idle_period(reader->config);
   const struct flow_needs needs = {.tcp_info = period > 0,
                                    .tcp_info_period = period,
                                    .classify = classify,
                                    .before_pass = drain_before_pass,
                                    .data = reader};
-  int status = reader->member ? 0 : flow_share_join(&needs, &reader->member);
+
+  return reader->member ? 0 : flow_share_join(&needs, &reader->member);
+}
+
+static int take_summary(struct nat_reader *reader, nanoseconds interval,
+                        const struct flow_summary **summary) {
+  int status = join_pass(reader);
 
   return status == 0 ? flow_share_take(reader->member, interval / 2, summary, NULL) : status;
 }
@@ -243,6 +248,7 @@ static int start(struct nat_reader *reader) {
 
   reader->started = true;
   reader->choice.now = first;
+  join_pass(reader); /* before the first pass, which another plugin may make */
   return begin_to_count(reader, first);
 }
 
@@ -264,6 +270,7 @@ static int read_all(struct nat_reader *reader, nanoseconds interval,
   reader->reading.sockets = status;
   if (status < 0)
     return status;
+  reader->reading.fallback = (*summary)->fallback;
   if (!reader->tracked && reader->config->source == NAT_SOURCE_AUTO &&
       (reader->reads++ % LOOK_EVERY == 0 || !reader->choice.decided))
     survey(reader, *summary);
@@ -275,6 +282,10 @@ static int read_all(struct nat_reader *reader, nanoseconds interval,
     look_back(reader, *summary);
   return 0;
 }
+
+struct nat_engine *nat_reader_engine(struct nat_reader *reader) { return reader->engine; }
+
+pthread_mutex_t *nat_reader_mutex(struct nat_reader *reader) { return &reader->mutex; }
 
 int nat_reader_read(struct nat_reader *reader, nanoseconds interval,
                     const struct nat_engine **engine, struct nat_reading *reading) {

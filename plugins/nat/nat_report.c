@@ -81,12 +81,15 @@ static void look_ahead(struct nat_side *side, nanoseconds now, nanoseconds time_
       nat_forecast_seconds(&side->forecast, side->report.limit, time_wait);
 }
 
-/* What dynamic allocation has granted cannot be known from here; it is at least the
- * power of 2 that holds the ports in use. */
+/* What dynamic allocation has granted is at least the power of 2 that holds the ports in
+ * use, where it is not told. */
 static uint32_t find_allocated(const struct nat_gateway_config *gateway, uint32_t used) {
-  uint32_t ports = (uint32_t)gateway->ports_per_vm;
+  uint32_t ports = nat_gateway_allocated(gateway);
 
-  while (gateway->dynamic_ports && ports > 0 && ports < used)
+  if (ports > 0)
+    return ports;
+  ports = (uint32_t)gateway->ports_per_vm;
+  while (ports > 0 && ports < used)
     ports *= 2;
   return ports;
 }

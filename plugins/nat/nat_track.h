@@ -10,7 +10,7 @@
 #define EGRESS_NAT_TRACK_H
 
 #include "egress/clock.h"
-#include "egress/conntrack_entry.h"
+#include "egress/conntrack_flow.h"
 
 #define NAT_TRACK_PRECISION (NANOSECONDS_PER_SECOND / 2)
 
@@ -35,7 +35,7 @@ struct nat_track {
   nanoseconds age; /* since its last packet; of a closed one, since it closed */
 };
 
-struct nat_track nat_track_read(const struct conntrack_entry *entry,
+struct nat_track nat_track_read(const struct conntrack_flow *entry,
                                 const struct nat_track_timeouts *timeouts);
 
 #endif

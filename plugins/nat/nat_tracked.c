@@ -119,7 +119,7 @@ void nat_tracked_begin(struct nat_tracked *tracked, nanoseconds begun, bool merg
 /* --- Entries -------------------------------------------------------------------------------- */
 
 static uint64_t fingerprint_of(const struct nat_tracked *tracked,
-                               const struct conntrack_entry *entry) {
+                               const struct conntrack_flow *entry) {
   uint64_t hash = endpoint_hash(&entry->source, entry->protocol, tracked->seed);
 
   hash = endpoint_hash(&entry->destination, 1, hash);
@@ -151,7 +151,7 @@ static struct nat_live live_of(const struct nat_track *track, nanoseconds timeou
   };
 }
 
-static void add_share(struct nat_tracked *tracked, const struct conntrack_entry *entry,
+static void add_share(struct nat_tracked *tracked, const struct conntrack_flow *entry,
                       const struct nat_place *place) {
   struct share share;
 
@@ -190,12 +190,13 @@ static bool is_closed(uint8_t kind) {
  * those that came to it and were passed on. */
 static const struct nat_gateway_config *
 gateway_of(const struct nat_config *config, const struct nat_engine *engine,
-           const struct conntrack_entry *entry) {
+           const struct conntrack_flow *entry) {
   if (nat_engine_is_own(engine, &entry->destination.address) ||
       nat_engine_is_own(engine, &entry->reply_source.address))
     return NULL;
-  return nat_engine_choose(config, &entry->reply_destination.address,
-                           &entry->reply_source.address);
+  return nat_engine_choose(
+      config, &entry->reply_destination.address, &entry->reply_source.address,
+      nat_engine_is_own(engine, &entry->reply_destination.address));
 }
 
 static void count(struct nat_tracked *tracked, const struct nat_track *track,
@@ -205,16 +206,16 @@ static void count(struct nat_tracked *tracked, const struct nat_track *track,
 }
 
 bool nat_tracked_knows(const struct nat_config *config, const struct nat_engine *engine,
-                       const struct conntrack_entry *entry, bool *own) {
+                       const struct conntrack_flow *entry, bool *own) {
   *own = nat_engine_is_own(engine, &entry->source.address);
   return entry->protocol == IPPROTO_TCP && entry->seen_reply &&
-         entry->tcp_state >= CONNTRACK_TCP_SYN_RECEIVED &&
+         entry->tcp_state >= CONNTRACK_TCP_SYN_RECV &&
          entry->tcp_state <= CONNTRACK_TCP_LAST_ACK &&
          gateway_of(config, engine, entry) != NULL;
 }
 
 void nat_tracked_take(struct nat_tracked *tracked, struct nat_engine *engine,
-                      const struct conntrack_entry *entry,
+                      const struct conntrack_flow *entry,
                       const struct nat_track_timeouts *timeouts, nanoseconds now) {
   struct nat_track track = nat_track_read(entry, timeouts);
   const struct nat_ends ends = {entry->reply_destination, entry->reply_source};

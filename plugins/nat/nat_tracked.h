@@ -37,14 +37,14 @@ void nat_tracked_free(struct nat_tracked *tracked);
  * a dump that failed begin anew with another one of these, and another engine. */
 void nat_tracked_begin(struct nat_tracked *tracked, nanoseconds begun, bool merged);
 void nat_tracked_take(struct nat_tracked *tracked, struct nat_engine *engine,
-                      const struct conntrack_entry *entry,
+                      const struct conntrack_flow *entry,
                       const struct nat_track_timeouts *timeouts, nanoseconds now);
 void nat_tracked_finish(struct nat_tracked *tracked, struct nat_engine *engine,
                         const struct nat_track_timeouts *timeouts);
 
 /* Whether an entry is one of these flows, and whose, without remembering it. */
 bool nat_tracked_knows(const struct nat_config *config, const struct nat_engine *engine,
-                       const struct conntrack_entry *entry, bool *own);
+                       const struct conntrack_flow *entry, bool *own);
 
 /* Of the last dump. */
 struct nat_tracked_counts nat_tracked_counts(const struct nat_tracked *tracked);

@@ -1,32 +1,40 @@
 /* SPDX-License-Identifier: MIT
  *
- * egress_netlink: TCP sockets by state and group, accept queues, conntrack.
+ * egress_netlink: TCP and UDP sockets by group, accept queues, conntrack.
  */
 #include "egress/daemon.h"
 
 #include "egress/clock.h"
-#include "egress/conntrack.h"
-#include "egress/flow.h"
-#include "netlink_config.h"
-#include "netlink_metrics.h"
+#include "netlink_report.h"
+
+#include <unistd.h>
 
 #define NAME "egress_netlink"
 
 static struct netlink_config config = NETLINK_CONFIG_DEFAULTS;
 
-/* The seat at the shared pass, and what was seen of it. */
+/* The sockets of one protocol, and what was seen of its passes. */
+struct protocol {
+  const char *name, *file; /* for messages */
+  const char *lacking;     /* what its file in /proc does not say */
+  uint64_t serial;         /* of the last summary looked at */
+  struct trouble none, proc;
+};
+
+static struct protocol tcp = {"TCP", "tcp", ", without accept_max and latency", 0, {0}, {0}};
+static struct protocol udp = {"UDP", "udp", "", 0, {0}, {0}};
+
 static struct {
-  struct flow_member *member;
-  uint64_t serial; /* of the last summary looked at */
+  struct flow_member *member; /* the seat at the shared passes */
   int64_t partial;
-  struct trouble trouble;
+  struct trouble no_sockstat;
 } sockets;
 
 static struct {
   struct conntrack *reader;
   struct conntrack_totals *totals;
   int64_t partial;
-  struct trouble trouble;
+  struct trouble none, proc, no_events, no_states;
 } conntrack;
 
 static void gauge(enum netlink_metric metric, const char *plugin_instance,
@@ -39,129 +47,175 @@ static void derive(enum netlink_metric metric, const char *plugin_instance,
   metric_derive(&netlink_metrics, metric, plugin_instance, type_instance, value);
 }
 
+static const struct netlink_sink sink = {.gauge = gauge, .derive = derive};
+
 /* --- Sockets ------------------------------------------------------------------ */
-
-static bool is_not_in_kernel(int error) {
-  return error == -ENOENT || error == -EPROTONOSUPPORT || error == -EOPNOTSUPP ||
-         error == -EAFNOSUPPORT;
-}
-
-static void sockets_not_read(int error) {
-  trouble_begin(&sockets.trouble, NAME ": TCP sockets are not read (sock_diag): %s%s",
-                STRERROR(-error),
-                is_not_in_kernel(error)
-                    ? "; this kernel does not answer for TCP sockets "
-                      "(modules inet_diag and tcp_diag)"
-                    : "");
-}
 
 static int join_pass(void) {
   struct flow_group groups[FLOW_GROUPS_MAX];
-  const struct flow_needs needs = {.groups = groups, .group_count = config.group_count};
+  const struct flow_needs needs = {
+      .groups = groups, .group_count = config.group_count, .rtt = config.latency};
 
   netlink_config_flow_groups(&config, groups);
-  return flow_share_join(&needs, &sockets.member);
+  return sockets.member ? 0 : flow_share_join(&needs, &sockets.member);
 }
 
-static void dispatch_group(const char *name, const uint64_t states[TCP_STATE_COUNT]) {
-  for (size_t state = 1; state < TCP_STATE_COUNT; state++)
-    gauge(NETLINK_TCP_CONNECTIONS, name, netlink_state_names[state],
-          (double)states[state]);
+static void note_source(struct protocol *protocol, int status, int fallback) {
+  if (status < 0) {
+    trouble_begin(&protocol->none,
+                  NAME ": %s sockets are not read: %s; load the kernel's module %s_diag",
+                  protocol->name, STRERROR(-status), protocol->file);
+    return;
+  }
+  trouble_end(&protocol->none, NAME ": %s sockets are read again", protocol->name);
+  if (fallback < 0)
+    trouble_begin(&protocol->proc,
+                  NAME ": the kernel does not tell %s sockets over sock_diag: %s; they "
+                       "are read from /proc/net/%s%s; load the kernel's module %s_diag",
+                  protocol->name, STRERROR(-fallback), protocol->file, protocol->lacking,
+                  protocol->file);
+  else
+    trouble_end(&protocol->proc, NAME ": %s sockets are read over sock_diag again",
+                protocol->name);
 }
 
-static void dispatch_listener(const struct flow_listener *listener) {
-  char name[sizeof("listen:65535")];
-
-  snprintf(name, sizeof(name), "listen:%u", (unsigned)listener->port);
-  gauge(NETLINK_QUEUE_LENGTH, name, "accept", (double)listener->accept_queue);
-  gauge(NETLINK_QUEUE_LENGTH, name, "accept_max", (double)listener->accept_limit);
+static void count_partial(struct protocol *protocol, uint64_t serial, bool partial) {
+  sockets.partial += partial && serial != protocol->serial;
+  protocol->serial = serial;
 }
 
-static void dispatch_summary(const struct flow_summary *summary, size_t first_group) {
-  dispatch_group("all", summary->states[0]);
-  for (size_t i = 0; i < config.group_count; i++)
-    dispatch_group(config.groups[i].name, summary->states[first_group + i]);
-  for (size_t i = 0; i < summary->listener_count; i++)
-    dispatch_listener(&summary->listeners[i]);
-  gauge(NETLINK_READ_TIME, "self", "sockets", nanoseconds_to_seconds(summary->cpu));
+/* Both return the CPU time of the pass, 0 where there was none. */
+static nanoseconds read_tcp(nanoseconds max_age) {
+  const struct flow_summary *summary = NULL;
+  nanoseconds cpu = 0;
+  size_t first_group = 0;
+  int status = join_pass();
+
+  if (status == 0)
+    status = flow_share_take(sockets.member, max_age, &summary, &first_group);
+  note_source(&tcp, status, summary ? summary->fallback : 0);
+  if (!summary)
+    return 0;
+  count_partial(&tcp, summary->serial, summary->partial);
+  netlink_report_tcp(&config, summary, first_group, &sink);
+  cpu = summary->cpu;
+  flow_summary_release(summary);
+  return cpu;
+}
+
+static nanoseconds read_udp(nanoseconds max_age) {
+  const struct flow_udp_summary *summary = NULL;
+  nanoseconds cpu = 0;
+  size_t first_group = 0;
+  int status = join_pass();
+
+  if (status == 0)
+    status = flow_share_take_udp(sockets.member, max_age, &summary, &first_group);
+  note_source(&udp, status, summary ? summary->fallback : 0);
+  if (!summary)
+    return 0;
+  count_partial(&udp, summary->serial, summary->partial);
+  netlink_report_udp(&config, summary, first_group, &sink);
+  cpu = summary->cpu;
+  flow_udp_summary_release(summary);
+  return cpu;
+}
+
+static void read_sockstat(void) {
+  struct sockstat sockstat;
+  int status = sockstat_read(&sockstat);
+
+  if (status < 0) {
+    trouble_begin(&sockets.no_sockstat, NAME ": /proc/net/sockstat is not read: %s",
+                  STRERROR(-status));
+    return;
+  }
+  trouble_end(&sockets.no_sockstat, NAME ": /proc/net/sockstat is read again");
+  netlink_report_sockstat(&sockstat, (size_t)sysconf(_SC_PAGESIZE), &sink);
 }
 
 static void read_sockets(void) {
-  const struct flow_summary *summary = NULL;
-  nanoseconds interval = (nanoseconds)CDTIME_T_TO_NS(plugin_get_interval());
-  size_t first_group = 0;
-  int status = sockets.member ? 0 : join_pass();
+  nanoseconds max_age = (nanoseconds)CDTIME_T_TO_NS(plugin_get_interval()) / 2;
+  nanoseconds cpu = read_tcp(max_age) + read_udp(max_age);
 
-  if (status == 0)
-    status = flow_share_take(sockets.member, interval / 2, &summary, &first_group);
-  if (status < 0) {
-    sockets_not_read(status);
-  } else {
-    trouble_end(&sockets.trouble, NAME ": TCP sockets are read again");
-    if (summary->partial && summary->serial != sockets.serial)
-      sockets.partial++;
-    sockets.serial = summary->serial;
-    dispatch_summary(summary, first_group);
-    flow_summary_release(summary);
-  }
+  if (cpu > 0)
+    gauge(NETLINK_READ_TIME, "self", "sockets", nanoseconds_to_seconds(cpu));
   derive(NETLINK_PARTIAL_READS, "self", "sockets", sockets.partial);
+  read_sockstat();
 }
 
 /* --- Conntrack ------------------------------------------------------------------ */
 
-static void conntrack_not_read(int error) {
-  const char *advice = "";
-
-  if (error == -EPERM)
-    advice = "; it needs the capability CAP_NET_ADMIN (or \"Conntrack false\")";
-  else if (error == -EINVAL || is_not_in_kernel(error))
-    advice = "; this kernel has no ctnetlink (module nf_conntrack_netlink)";
-  trouble_begin(&conntrack.trouble, NAME ": conntrack is not read: %s%s",
-                STRERROR(-error), advice);
+static const char *conntrack_advice(int error) {
+  return error == -EPERM ? "it needs the capability CAP_NET_ADMIN"
+                         : "it needs the kernel's module nf_conntrack_netlink";
 }
 
-static void dispatch_table(const struct conntrack_table *table) {
-  gauge(NETLINK_CONNTRACK, "conntrack", "entries", table->entries);
-  if (table->maximum == 0)
-    return;
-  gauge(NETLINK_CONNTRACK, "conntrack", "max", table->maximum);
-  gauge(NETLINK_PERCENT, "conntrack", "used", 100.0 * table->entries / table->maximum);
+static void note_conntrack_source(int status) {
+  int fallback = conntrack.reader ? conntrack_fallback(conntrack.reader) : 0;
+
+  if (status < 0)
+    trouble_begin(&conntrack.none,
+                  NAME ": conntrack is not read: %s; %s (or \"Conntrack false\")",
+                  STRERROR(-status), conntrack_advice(status));
+  else
+    trouble_end(&conntrack.none, NAME ": conntrack is read again");
+  if (status == 0 && fallback < 0)
+    trouble_begin(&conntrack.proc,
+                  NAME ": conntrack is not read over netlink: %s; %s. Size and events "
+                       "are read from /proc instead%s",
+                  STRERROR(-fallback), conntrack_advice(fallback),
+                  config.conntrack_states ? "; conntrack_states are left out" : "");
+  else if (status == 0)
+    trouble_end(&conntrack.proc, NAME ": conntrack is read over netlink again");
 }
 
 static void add_cpu(const struct conntrack_cpu *cpu, void *totals) {
   conntrack_totals_add(totals, cpu);
 }
 
-static void dispatch_events(void) {
-  uint64_t events[CONNTRACK_EVENT_COUNT];
-  uint32_t present = 0;
+/* Whether a dump has something to report: what an interrupted one lacks comes with
+ * the next. */
+static bool settle_dump(int status, const char *what, struct trouble *trouble) {
+  bool partial = status == -EINTR || status == -EBADMSG;
 
-  conntrack_totals_get(conntrack.totals, events, &present);
-  for (unsigned event = 0; event < CONNTRACK_EVENT_COUNT; event++)
-    if (present & 1u << event)
-      derive(NETLINK_CONNTRACK_EVENTS, "conntrack", conntrack_event_names[event],
-             (int64_t)events[event]);
+  if (status < 0 && !partial) {
+    trouble_begin(trouble, NAME ": conntrack's %s are not read: %s", what,
+                  STRERROR(-status));
+    return false;
+  }
+  trouble_end(trouble, NAME ": conntrack's %s are read again", what);
+  conntrack.partial += partial;
+  return true;
 }
 
-/* An interrupted dump lacks some CPUs, whose events come with the next one. */
-static int read_events(void) {
+static void read_events(void) {
   int status = conntrack_read_cpus(conntrack.reader, add_cpu, conntrack.totals);
 
-  if (status == -EINTR || status == -EBADMSG) {
-    conntrack.partial++;
-    status = 0;
-  }
-  if (status == 0)
-    dispatch_events();
-  return status;
+  if (settle_dump(status, "events", &conntrack.no_events))
+    netlink_report_events(conntrack.totals, &sink);
+}
+
+static void read_states(void) {
+  struct conntrack_states states;
+  int status = conntrack_read_states(conntrack.reader, &states);
+
+  if (settle_dump(status, "entries", &conntrack.no_states))
+    netlink_report_states(&states, &sink);
 }
 
 static int open_conntrack(void) {
-  if (!conntrack.totals && conntrack_totals_new(&conntrack.totals) < 0)
-    return -ENOMEM;
-  return conntrack.reader ? 0 : conntrack_open(&conntrack.reader);
+  int status = 0;
+
+  if (!conntrack.totals)
+    status = conntrack_totals_new(&conntrack.totals);
+  if (status == 0 && !conntrack.reader)
+    status = conntrack_open(&conntrack.reader);
+  return status;
 }
 
+/* The entries last: a dump makes the kernel drop those that have expired, and the
+ * size would be another. */
 static void read_conntrack(void) {
   struct conntrack_table table = {0};
   nanoseconds cpu = clock_now(CLOCK_THREAD_CPUTIME_ID);
@@ -169,14 +223,12 @@ static void read_conntrack(void) {
 
   if (status == 0)
     status = conntrack_read_table(conntrack.reader, &table);
+  note_conntrack_source(status);
   if (status == 0) {
-    dispatch_table(&table);
-    status = read_events();
-  }
-  if (status < 0) {
-    conntrack_not_read(status);
-  } else {
-    trouble_end(&conntrack.trouble, NAME ": conntrack is read again");
+    netlink_report_table(&table, &sink);
+    read_events();
+    if (config.conntrack_states && conntrack_fallback(conntrack.reader) == 0)
+      read_states();
     gauge(NETLINK_READ_TIME, "self", "conntrack",
           nanoseconds_to_seconds(clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu));
   }
@@ -189,15 +241,10 @@ static int egress_netlink_config(oconfig_item_t *block) {
   return daemon_configure(block, netlink_config_parse, &config);
 }
 
-/* Sockets that cannot be opened now are tried again at each read. */
+/* Its seat has to be there before the first pass, which another plugin may make.
+ * What is missing is said by the reads, which go on trying. */
 static int egress_netlink_init(void) {
-  int status = sockets.member ? 0 : join_pass();
-
-  if (status < 0)
-    sockets_not_read(status);
-  status = config.conntrack ? open_conntrack() : 0;
-  if (status < 0)
-    conntrack_not_read(status);
+  join_pass();
   return 0;
 }
 

@@ -199,9 +199,15 @@ static int read_group(const struct option *option, void *into,
 
 static const struct option_rule plugin_rules[] = {
     {.name = "Group", .kind = OPTION_CUSTOM, .read = read_group, .repeats = true},
+    {.name = "Latency",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct netlink_config, latency)},
     {.name = "Conntrack",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct netlink_config, conntrack)},
+    {.name = "ConntrackStates",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct netlink_config, conntrack_states)},
 };
 
 int netlink_config_parse(const struct option *block, void *config,

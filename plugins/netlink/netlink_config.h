@@ -27,10 +27,12 @@ struct netlink_group {
 struct netlink_config {
   size_t group_count;
   struct netlink_group groups[FLOW_GROUPS_MAX];
+  bool latency;
   bool conntrack;
+  bool conntrack_states;
 };
 
-#define NETLINK_CONFIG_DEFAULTS {.conntrack = true}
+#define NETLINK_CONFIG_DEFAULTS {.latency = true, .conntrack = true}
 
 /* Reads one <Plugin> block into a struct netlink_config that holds the defaults,
  * or what an earlier block has set. Returns 0, -EINVAL or -ENOMEM. */

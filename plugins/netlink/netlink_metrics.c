@@ -14,6 +14,16 @@ static const struct metric metrics[NETLINK_METRIC_COUNT] = {
             .unit = "sockets",
             .help = "TCP sockets in this state; a state without a socket is 0",
         },
+    [NETLINK_UDP_SOCKETS] =
+        {
+            .type = "udp_sockets",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = "\"all\", or a group",
+            .unit = "sockets",
+            .help = "UDP sockets, IPv4 and IPv6",
+        },
     [NETLINK_QUEUE_LENGTH] =
         {
             .type = "queue_length",
@@ -26,6 +36,56 @@ static const struct metric metrics[NETLINK_METRIC_COUNT] = {
             .unit = "connections",
             .help = "connections that wait to be accepted on a listening port, and how "
                     "many may wait; several sockets on one port are summed",
+        },
+    [NETLINK_LATENCY] =
+        {
+            .type = "latency",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .stock = true,
+            .plugin_instance = "\"all\", or a group",
+            .type_instance = "rtt_p50, rtt_p95, rtt_p99",
+            .unit = "seconds",
+            .help = "the smoothed round-trip time that this share of the established "
+                    "sockets does not exceed, within 1.6 %",
+        },
+    [NETLINK_RETRANSMITTING] =
+        {
+            .type = "retransmitting",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = "\"all\", or a group",
+            .unit = "sockets",
+            .help = "TCP sockets that have sent something again after a timeout and "
+                    "still wait for its acknowledgement",
+        },
+    [NETLINK_SOCKETS] =
+        {
+            .type = "sockets",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = "\"sockstat\"",
+            .type_instance = "tcp_alloc, tcp_orphan, tcp_time_wait, udp_inuse",
+            .unit = "sockets",
+            .help = "the kernel's own sums (/proc/net/sockstat); tcp_alloc and "
+                    "tcp_orphan are of the whole host, udp_inuse is IPv4's",
+        },
+    [NETLINK_MEMORY] =
+        {
+            .type = "memory",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = 281474976710656.0,
+            .stock = true,
+            .plugin_instance = "\"sockstat\"; \"all\", or a group",
+            .type_instance = "tcp, udp, udp_receive_queue",
+            .unit = "bytes",
+            .help = "memory that the buffers of all sockets of the host take (tcp, udp); "
+                    "what waits to be read from a group's UDP sockets "
+                    "(udp_receive_queue)",
         },
     [NETLINK_CONNTRACK] =
         {
@@ -50,6 +110,18 @@ static const struct metric metrics[NETLINK_METRIC_COUNT] = {
             .type_instance = "used",
             .unit = "percent",
             .help = "entries of the conntrack table over its maximum",
+        },
+    [NETLINK_CONNTRACK_STATES] =
+        {
+            .type = "conntrack_states",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = "\"conntrack\"",
+            .type_instance = "protocol and state",
+            .unit = "entries",
+            .help = "entries of the conntrack table by protocol and state, such as "
+                    "TCP_ESTABLISHED or UDP_UNREPLIED",
         },
     [NETLINK_CONNTRACK_EVENTS] =
         {

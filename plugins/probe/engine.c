@@ -211,7 +211,7 @@ static void *engine_main(void *data) {
   return NULL;
 }
 
-/* --- Start and stop ---------------------------------------------------------------------------- */
+/* --- Start and stop ---------------------------------------------------------------- */
 
 /* Without CURL_CAN_LEAVE_RESOLVER to free a handle is to wait for its resolver; the
  * process is about to end, so such a handle is left as it is. */

@@ -2,8 +2,15 @@
 #include "expectation.h"
 
 #include <errno.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The work that one match may cost (pcre2api, "match limit"): tens of milliseconds
+ * at the most, for a pattern that a hostile body makes backtrace without end. */
+#define MATCH_LIMIT 1000000
+#define MATCH_HEAP_KIBIBYTES 1024
 
 #define STATUS_MIN 100
 #define STATUS_MAX 599
@@ -62,25 +69,27 @@ int expectation_set_status(struct expectation *expectation, const char *text) {
 
 int expectation_set_body(struct expectation *expectation, const char *text,
                          char *complaint, size_t complaint_size) {
-  int code;
+  PCRE2_SIZE offset = 0;
+  int code = 0;
 
   if (expectation->body_text)
     return -EINVAL;
-  code = regcomp(&expectation->body, text, REG_EXTENDED | REG_NEWLINE);
-  if (code != 0) {
-    regerror(code, &expectation->body, complaint, complaint_size);
-    return code == REG_ESPACE ? -ENOMEM : -EINVAL;
+  expectation->body = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
+                                    PCRE2_MULTILINE, &code, &offset, NULL);
+  if (!expectation->body) {
+    pcre2_get_error_message(code, (PCRE2_UCHAR *)complaint, complaint_size);
+    return code == PCRE2_ERROR_NOMEMORY ? -ENOMEM : -EINVAL;
   }
   expectation->body_text = strdup(text);
   if (expectation->body_text)
     return 0;
-  regfree(&expectation->body);
+  pcre2_code_free(expectation->body);
+  expectation->body = NULL;
   return -ENOMEM;
 }
 
 void expectation_clear(struct expectation *expectation) {
-  if (expectation->body_text)
-    regfree(&expectation->body);
+  pcre2_code_free(expectation->body);
   free(expectation->body_text);
   free(expectation->status_text);
   *expectation = (struct expectation){0};
@@ -93,11 +102,22 @@ bool expectation_status_met(const struct expectation *expectation, int status) {
   return expectation->range_count == 0;
 }
 
-/* REG_STARTEND: the body has no final NUL, and may hold some. */
+static bool is_found(const pcre2_code *pattern, const char *body, size_t length) {
+  pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+  pcre2_match_context *context = pcre2_match_context_create(NULL);
+  bool found = false;
+
+  if (data && context) {
+    pcre2_set_match_limit(context, MATCH_LIMIT);
+    pcre2_set_heap_limit(context, MATCH_HEAP_KIBIBYTES);
+    found = pcre2_match(pattern, (PCRE2_SPTR)body, length, 0, 0, data, context) >= 0;
+  }
+  pcre2_match_context_free(context);
+  pcre2_match_data_free(data);
+  return found;
+}
+
 bool expectation_body_met(const struct expectation *expectation, const char *body,
                           size_t length) {
-  regmatch_t match = {.rm_so = 0, .rm_eo = (regoff_t)length};
-
-  return !expectation->body_text ||
-         regexec(&expectation->body, length > 0 ? body : "", 1, &match, REG_STARTEND) == 0;
+  return !expectation->body || is_found(expectation->body, length > 0 ? body : "", length);
 }

@@ -2,7 +2,6 @@
 
 noinst_HEADERS += \
 	plugins/probe/chain_run.h \
-	plugins/probe/curl_compat.h \
 	plugins/probe/debounce.h \
 	plugins/probe/engine.h \
 	plugins/probe/expectation.h \
@@ -24,8 +23,9 @@ noinst_HEADERS += \
 
 # All but the daemon's edge: for the plugin and for the tests.
 noinst_LTLIBRARIES += libegress-probe.la
-libegress_probe_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(OPENSSL_CFLAGS)
-libegress_probe_la_LIBADD = $(LIBCURL_LIBS) $(OPENSSL_LIBS)
+libegress_probe_la_CFLAGS = $(AM_CFLAGS) $(LIBCURL_CFLAGS) $(OPENSSL_CFLAGS) \
+	$(PCRE2_CFLAGS)
+libegress_probe_la_LIBADD = $(LIBCURL_LIBS) $(OPENSSL_LIBS) $(PCRE2_LIBS)
 libegress_probe_la_SOURCES = \
 	plugins/probe/chain_run.c \
 	plugins/probe/debounce.c \
@@ -58,3 +58,55 @@ egress_probe_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS) $(LIBCURL_CFLAGS)
 egress_probe_la_LDFLAGS = $(LINK_PLUGIN)
 egress_probe_la_LIBADD = libegress-probe.la libegress.la
 egress_probe_la_SOURCES = plugins/probe/egress_probe.c
+
+# A server on the loopback interface that misbehaves as it is told.
+noinst_HEADERS += tests/unit/local_server.h
+check_LTLIBRARIES += liblocal-server.la
+liblocal_server_la_SOURCES = tests/unit/local_server.c
+
+if HAVE_CMOCKA
+check_PROGRAMS += \
+	tests/unit/test_probe_config \
+	tests/unit/test_probe_engine \
+	tests/unit/test_probe_outcome \
+	tests/unit/test_probe_phases \
+	tests/unit/test_probe_report \
+	tests/unit/test_probe_round \
+	tests/unit/test_probe_schedule \
+	tests/unit/test_verdict
+endif
+
+PROBE_UNIT_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/plugins/probe $(LIBCURL_CFLAGS)
+PROBE_UNIT_LIBS = libegress-probe.la liboption-tree.la $(UNIT_LIBS)
+
+tests_unit_test_probe_config_SOURCES = tests/unit/test_probe_config.c
+tests_unit_test_probe_config_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_config_LDADD = $(PROBE_UNIT_LIBS)
+
+tests_unit_test_probe_engine_SOURCES = tests/unit/test_probe_engine.c
+tests_unit_test_probe_engine_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_engine_LDADD = liblocal-server.la $(PROBE_UNIT_LIBS) $(LIBCURL_LIBS)
+
+tests_unit_test_probe_outcome_SOURCES = tests/unit/test_probe_outcome.c
+tests_unit_test_probe_outcome_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_outcome_LDADD = $(PROBE_UNIT_LIBS)
+
+tests_unit_test_probe_phases_SOURCES = tests/unit/test_probe_phases.c
+tests_unit_test_probe_phases_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_phases_LDADD = $(PROBE_UNIT_LIBS)
+
+tests_unit_test_probe_report_SOURCES = tests/unit/test_probe_report.c
+tests_unit_test_probe_report_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_report_LDADD = $(PROBE_UNIT_LIBS)
+
+tests_unit_test_probe_round_SOURCES = tests/unit/test_probe_round.c
+tests_unit_test_probe_round_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_round_LDADD = $(PROBE_UNIT_LIBS)
+
+tests_unit_test_probe_schedule_SOURCES = tests/unit/test_probe_schedule.c
+tests_unit_test_probe_schedule_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_schedule_LDADD = $(PROBE_UNIT_LIBS)
+
+tests_unit_test_verdict_SOURCES = tests/unit/test_verdict.c
+tests_unit_test_verdict_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_verdict_LDADD = $(PROBE_UNIT_LIBS)

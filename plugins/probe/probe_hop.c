@@ -32,7 +32,7 @@ static int read_header(const struct option *option, void *into,
 #define FIELD(member) offsetof(struct probe_hop, member)
 static const struct option_rule rules[] = {
     {.name = "URL", .kind = OPTION_CUSTOM, .read = read_url, .secret = true},
-    {.name = "User", .kind = OPTION_TEXT, .offset = FIELD(user)},
+    {.name = "User", .kind = OPTION_TEXT, .offset = FIELD(user), .secret = true},
     {.name = "PasswordFile", .kind = OPTION_TEXT, .offset = FIELD(password_file)},
     {.name = "ProxyHeader", .kind = OPTION_CUSTOM, .read = read_header, .repeats = true,
      .secret = true},

@@ -18,7 +18,6 @@ int probe_option_label(const struct option *option, const char **label,
   return 0;
 }
 
-/* A URL that may hold a password is not shown. */
 int probe_option_url(const struct option *option, enum probe_url_use use,
                      struct probe_url *url, struct option_error *error) {
   char complaint[PROBE_URL_COMPLAINT_SIZE];
@@ -30,8 +29,7 @@ int probe_option_url(const struct option *option, enum probe_url_use use,
   result = probe_url_parse(text, use, url, complaint);
   if (result != -EINVAL)
     return result;
-  return (strchr(text, '@') ? option_fail_secret : option_fail)(option, error, "%s",
-                                                                complaint);
+  return option_fail(option, error, "%s", complaint);
 }
 
 /* RFC 9110, section 5.6.2: the characters of a field name. */

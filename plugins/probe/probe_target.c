@@ -74,7 +74,7 @@ static int read_body(const struct option *option, void *into,
     return result;
   result = expectation_set_body(&target->expectation, text, complaint, sizeof(complaint));
   return result == -EINVAL
-             ? option_fail(option, error, "expected a regular expression, see regex(7): %s",
+             ? option_fail(option, error, "expected a regular expression, see pcre2pattern(3): %s",
                            complaint)
              : result;
 }

@@ -84,6 +84,8 @@ static CURLcode set_proxy(struct transfer *transfer) {
     return CURLE_OK;
   }
   CURL_SET(CURLOPT_PROXY, hop->url.text);
+  /* Without it libcurl takes 1080 where the URL names no port, even for http. */
+  CURL_SET(CURLOPT_PROXYPORT, (long)hop->url.port);
   CURL_SET(CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
   CURL_TRY(append_headers(&hop->headers, &transfer->proxy_headers));
   CURL_SET(CURLOPT_PROXYHEADER, transfer->proxy_headers);

@@ -180,12 +180,13 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   size_t kept = length < room ? length : room;
 
   if (transfer->target->expectation.body_text && kept > 0) {
-    char *longer = realloc(transfer->body, transfer->body_length + kept);
+    char *longer = realloc(transfer->body, transfer->body_length + kept + 1);
 
     if (!longer)
       return 0;
     transfer->body = longer;
     memcpy(longer + transfer->body_length, bytes, kept);
+    longer[transfer->body_length + kept] = '\0';
   }
   transfer->body_length += kept;
   transfer->body_cut = kept < length;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the end-to-end tests. They need root; a machine that cannot run a lab fails them, loudly."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 
 import builds  # noqa: E402
-from egress_lab import Lab  # noqa: E402
+from egress_lab import Lab, LabError  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +37,18 @@ def fresh_lab():
         return made[-1]
 
     yield make
-    for each in made:
-        each.down()
+    _all_of([each.down for each in made])
+
+
+def _all_of(endings):
+    """Call each, whatever the others do; then complain about all that failed."""
+    complaints = []
+    for end in endings:
+        try:
+            end()
+        except (LabError, OSError, AssertionError) as error:
+            complaints.append(str(error))
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture
@@ -54,7 +65,19 @@ def start_collectd():
         return started[-1]
 
     yield start
-    for each in started:
-        status = each.stop(seconds=60)
-        assert status == 0, f"collectd in {each.part} ended with {status}\n{each.log()[-8000:]}"
-        assert "runtime error:" not in each.log() and "AddressSanitizer" not in each.log(), each.log()
+    _all_of([lambda each=each: _end_well(each) for each in started])
+
+
+def _end_well(daemon):
+    status = daemon.stop(seconds=60)
+    assert status == 0, f"collectd in {daemon.part} ended with {status}\n{daemon.log()[-8000:]}"
+    assert "runtime error:" not in daemon.log() and "AddressSanitizer" not in daemon.log(), daemon.log()
+
+
+@pytest.fixture(name="refuse_netlink", scope="session")
+def refuse_netlink_fixture(tmp_path_factory):
+    """A library to preload: netlink protocols that REFUSE_NETLINK lists do not exist."""
+    library = tmp_path_factory.mktemp("preload") / "refuse_netlink.so"
+    source = Path(__file__).with_name("refuse_netlink.c")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
+    return str(library)

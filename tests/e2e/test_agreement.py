@@ -88,38 +88,3 @@ def test_conntrack_agrees_with_the_tool(lab, start_collectd):
     finally:
         hold.terminate()
         lab.exec("vm", ["nft", "delete table ip tracked"])
-
-
-def test_one_pass_serves_both_plugins(lab, start_collectd):
-    """With egress_nat beside it, egress_netlink's reads make no further dump."""
-    nat = 'LoadPlugin egress_nat\n<Plugin egress_nat>\n  <Gateway "nat">\n  </Gateway>\n</Plugin>\n'
-    counts = {}
-    for name, body in (("alone", NETLINK_ONLY), ("both", NETLINK_ONLY + nat)):
-        trace = lab.directory / f"trace-{name}"
-        collectd = start_collectd(lab, "vm", body=body, interval=2, sanitized=False,
-                                  wrapper=["strace", "-D", "-f", "-qq", "-e", "trace=sendto,sendmsg", "-o", str(trace)])
-        collectd.wait_for(lambda metrics: metrics.find("collectd_egress_netlink_tcp_connections"), SECONDS, "a read")
-        before = len(dumps(trace))
-        seen = reads(collectd)
-        collectd.wait_for(lambda _, seen=seen, collectd=collectd: reads(collectd) >= seen + 3, SECONDS, "three reads")
-        counts[name] = (len(dumps(trace)) - before) / 3
-        collectd.stop()
-    assert counts["alone"] > 0
-    assert counts["both"] <= counts["alone"] * 1.34  # at most one read more or less falls into the window
-
-
-def reads(collectd):
-    """How many reads of egress_netlink the daemon has dispatched: its values' time stamps change with each."""
-    stamps = {line.rsplit(" ", 1)[1] for line in collectd.metrics().text.splitlines()
-              if line.startswith("collectd_egress_netlink_tcp_connections{")}
-    collectd.stamps = getattr(collectd, "stamps", set()) | stamps
-    return len(collectd.stamps)
-
-
-def dumps(trace):
-    """The dump requests to sock_diag that strace saw."""
-    text = trace.read_text(encoding="utf-8", errors="replace")
-    return [line for line in text.splitlines() if "NETLINK" in line.upper() and
-            ("SOCK_DIAG_BY_FAMILY" in line or "TCPDIAG_GETSOCK" in line)]
-
-

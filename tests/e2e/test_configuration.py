@@ -61,6 +61,9 @@ BAD = [
     ("egress_nat", NAT, "PortsPerVM 64", "PortsPerVM 0", ['Gateway "nat"', "PortsPerVM 0", "whole number from"]),
     ("egress_nat", NAT, "TimeWait 30", "TimeWait -1", ['Gateway "nat"', "TimeWait -1", "number from"]),
     ("egress_nat", NAT, "TimeWait 30", 'Bypass "nonsense"', ['Gateway "nat"', 'Bypass "nonsense"']),
+    ("egress_nat", NAT, "TimeWait 30", 'Discover true\n    ComputeURL "http://compute.googleapis.com"',
+     ['Gateway "nat"', "ComputeURL", "https://HOST", "169.254.169.254"]),
+    ("egress_nat", NAT, "TimeWait 30", 'NatName "nat-1"', ['Gateway "nat"', "NatName", "Discover true"]),
     ("egress_nat", NAT, "<Plugin egress_nat>", '<Plugin egress_nat>\n  Source "guess"',
      ['Source "guess"', '"sockets"']),
 ]

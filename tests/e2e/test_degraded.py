@@ -1,13 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is missing is said once, and the rest goes on."""
 
-import subprocess
-from pathlib import Path
-
-import pytest
-
 SECONDS = 30
-
 
 
 def wait_for_intervals(collectd, number):
@@ -31,20 +25,12 @@ def test_without_net_admin(lab, start_collectd):
                               wrapper=["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
     metrics = wait_for_intervals(collectd, 12)
     assert metrics.find("collectd_egress_netlink_tcp_connections", egress_netlink="all")
-    assert not metrics.find("collectd_egress_netlink_conntrack")
+    # From /proc.
+    assert metrics.value("collectd_egress_netlink_conntrack", egress_netlink="conntrack", type="max") > 0
     assert metrics.find("collectd_egress_nat_ports_used")
     assert metrics.find("collectd_egress_probe_up")
     for plugin in ("egress_netlink", "egress_nat"):
         assert len(lines_with(collectd, plugin, "CAP_NET_ADMIN")) == 1, collectd.log()
-
-
-@pytest.fixture(name="refuse_netlink", scope="session")
-def refuse_netlink_fixture(tmp_path_factory):
-    """The path of the preloaded library."""
-    library = tmp_path_factory.mktemp("preload") / "refuse_netlink.so"
-    source = Path(__file__).with_name("refuse_netlink.c")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"], check=True)
-    return str(library)
 
 
 def test_without_conntrack(lab, start_collectd, refuse_netlink):
@@ -53,20 +39,28 @@ def test_without_conntrack(lab, start_collectd, refuse_netlink):
                               environment={"LD_PRELOAD": refuse_netlink, "REFUSE_NETLINK": str(netfilter)})
     metrics = wait_for_intervals(collectd, 12)
     assert metrics.find("collectd_egress_netlink_tcp_connections", egress_netlink="all")
-    assert not metrics.find("collectd_egress_netlink_conntrack")
+    assert metrics.value("collectd_egress_netlink_conntrack", egress_netlink="conntrack", type="max") > 0
+    assert metrics.find("collectd_egress_netlink_conntrack_events_total", egress_netlink="conntrack", type="drop")
     assert len(lines_with(collectd, "egress_netlink", "conntrack")) == 1, collectd.log()
+    assert len(lines_with(collectd, "egress_netlink", "from /proc")) == 1, collectd.log()
 
 
 def test_without_sock_diag(lab, start_collectd, refuse_netlink):
+    """The sockets come from /proc, for both plugins, with one line each."""
     sock_diag = 4  # NETLINK_SOCK_DIAG
     collectd = start_collectd(lab, "vm", interval=1, sanitized=False,
                               environment={"LD_PRELOAD": refuse_netlink, "REFUSE_NETLINK": str(sock_diag)})
     metrics = wait_for_intervals(collectd, 8)
-    assert not metrics.find("collectd_egress_netlink_tcp_connections")
-    assert not metrics.find("collectd_egress_nat_ports_used")
+    states = metrics.by_label("collectd_egress_netlink_tcp_connections", "type", egress_netlink="clients")
+    assert len(states) == 11 and states["LISTEN"] >= 1
+    proxy = metrics.by_label("collectd_egress_netlink_queue_length", "type", egress_netlink="listen:3128")
+    assert set(proxy) == {"accept"}
+    assert metrics.value("collectd_egress_netlink_udp_sockets", egress_netlink="all") is not None
+    assert not metrics.find("collectd_egress_netlink_latency")
+    assert metrics.find("collectd_egress_nat_ports_used")
     assert metrics.find("collectd_egress_probe_up")
-    for plugin in ("egress_netlink", "egress_nat"):
-        assert len(lines_with(collectd, plugin, "sock_diag")) == 1, collectd.log()
+    for plugin, name in (("egress_netlink", "TCP"), ("egress_netlink", "UDP"), ("egress_nat", "TCP")):
+        assert len(lines_with(collectd, plugin, f"{name} sockets", "/proc/net/")) == 1, collectd.log()
 
 
 def test_a_proxy_that_hangs_holds_nothing_up(lab, start_collectd):

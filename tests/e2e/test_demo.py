@@ -3,6 +3,7 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import builds
 import pytest
+from remains import labs_of, leftovers, processes_naming, processes_with
 
 TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "demo"))
@@ -17,7 +19,8 @@ sys.path.insert(0, str(TESTS / "demo"))
 from egress_demo import acts, view  # noqa: E402
 from egress_demo.reading import Reading  # noqa: E402
 from egress_demo.stage import BrokenPromise, Stage  # noqa: E402
-from egress_demo.terminal import Terminal  # noqa: E402
+from egress_demo.terminal import Terminal, cut  # noqa: E402
+from egress_lab import process  # noqa: E402
 from egress_lab.prometheus import Metrics  # noqa: E402
 
 API_443 = "198.51.100.10:443"
@@ -74,7 +77,7 @@ class TestDrawing:
         assert "stalled connects ?" in summary, "what is unknown is not drawn as 0"
 
     def test_sockets_that_are_not_there_are_left_out(self):
-        assert view.sockets(FOUND).endswith(": SYN_SENT 2")
+        assert view.sockets(PLAIN, FOUND) == ["  the VM's own sockets toward the Internet: SYN_SENT 2"]
 
     def test_plain_text_unless_it_is_a_terminal(self):
         stream = io.StringIO()
@@ -88,6 +91,49 @@ class TestDrawing:
         terminal = Terminal(io.StringIO(), colour=True, blocks=True)
         assert "\033[1;31mBROKEN" in terminal.paint("BROKEN", "bad")
         assert terminal.bar(0.5, 4).count("█") == 2
+
+    @pytest.mark.parametrize("columns", [80, 100, 200])
+    def test_it_fits_the_terminal(self, monkeypatch, columns):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("TERM", "xterm")
+        stream = FakeTerminal()
+        terminal = Terminal(stream)
+        terminal.title("Act")
+        terminal.prose("word " * 50)
+        terminal.kept("word " * 50)
+        for lines in (view.path(terminal, FOUND), view.waterfall(terminal, FOUND, "prod", "git"),
+                      view.ports(terminal, FOUND), view.sockets(terminal, FOUND)):
+            terminal.lines(lines)
+        widths = [len(cut_colours(line)) for line in stream.getvalue().splitlines()]
+        assert max(widths) == min(columns, 100)
+
+    def test_a_live_line_is_cut_but_not_its_colours(self, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setenv("TERM", "xterm")
+        stream = FakeTerminal()
+        terminal = Terminal(stream)
+        terminal.status(terminal.paint("x" * 60, "bad") + terminal.paint("y" * 60, "good"))
+        shown = stream.getvalue().removeprefix("\r\033[K")
+        assert cut_colours(shown) == "x" * 60 + "y" * 19
+        assert shown.startswith("\033[1;31mx") and shown.endswith("y\033[0m")
+        assert cut("plain", 3) == "pla"
+
+    def test_a_dumb_terminal_is_not_live(self, monkeypatch):
+        monkeypatch.setenv("TERM", "dumb")
+        stream = FakeTerminal()
+        Terminal(stream).status("climbing")
+        assert stream.getvalue() == "climbing\n"
+
+
+class FakeTerminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+def cut_colours(text):
+    return re.sub("\033\\[[0-9;]*m", "", text)
 
 
 class FakeCollectd:
@@ -158,34 +204,40 @@ class TestPromises:
             acts.broken_hop(made)
 
 
-def demo(*words):
+def demo(*words, module="egress_demo", **variables):
     path = f"{TESTS / 'lab'}:{TESTS / 'demo'}"
     environment = {**os.environ, "EGRESS_PLUGIN_DIR": str(builds.plain()), "PYTHONPATH": path,
-                   "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen(["/usr/bin/python3", "-m", "egress_demo", *words], env=environment,
+                   "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return subprocess.Popen(["/usr/bin/python3", "-m", module, *words], env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def own_namespaces(pid):
-    """The namespaces of labs that belong to a process or to nobody any more."""
-    return [name for name in os.listdir("/run/netns") if name.startswith("egress-")
-            and f'"pid": {pid},' in _owner(name.split("-")[1])]
+def lab_in_its_first_act(child):
+    """The id of the demo's lab, and what it has printed."""
+    printed = [child.stdout.readline()]
+    while "Act 1" not in printed[-1]:
+        assert child.poll() is None, child.stderr.read()
+        printed.append(child.stdout.readline())
+    lab_id, = labs_of(child.pid)
+    assert leftovers(lab_id) and processes_naming(lab_id)
+    return lab_id, "".join(printed)
 
 
-def _owner(lab_id):
-    path = Path("/run/egress-lab") / lab_id / "owner.json"
-    return path.read_text(encoding="ascii") if path.exists() else ""
+def nothing_is_left(lab_id):
+    return leftovers(lab_id) == [] and processes_naming(lab_id) == []
 
 
 class TestWhole:
     def test_three_acts_and_nothing_left(self):
         child = demo()
-        output, complaints = child.communicate(timeout=180)
+        lab_id, output = lab_in_its_first_act(child)
+        more, complaints = child.communicate(timeout=180)
+        output += more
         assert child.returncode == 0, output + complaints
         assert complaints == ""
         assert [line[3:8] for line in output.splitlines() if line.startswith("== Act")] == ["Act 1", "Act 2", "Act 3"]
         assert "gce-proxy=1" in output and "egress=1" in output and "64/64" in output
-        assert own_namespaces(child.pid) == []
+        assert nothing_is_left(lab_id)
 
     def test_kept_it_stays_and_says_how_to_look_and_to_remove(self):
         child = demo("--keep")
@@ -200,15 +252,37 @@ class TestWhole:
             assert Metrics(scrape.stdout).value("collectd_egress_nat_ports_allocated", egress_nat="nat:tcp") == 64
         finally:
             subprocess.run([*lab, "down", "--id", lab_id], check=True, timeout=60)
-        assert not any(name.startswith(f"egress-{lab_id}-") for name in os.listdir("/run/netns"))
+        assert nothing_is_left(lab_id)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda item: item.name)
     def test_interrupted_it_leaves_nothing(self, number):
         child = demo()
-        while "Act 1" not in child.stdout.readline():
-            assert child.poll() is None, child.stderr.read()
-        assert own_namespaces(child.pid)
+        lab_id, _ = lab_in_its_first_act(child)
         child.send_signal(number)
-        child.communicate(timeout=30)
-        assert child.returncode not in (0, None)
-        assert own_namespaces(child.pid) == []
+        _, complaints = child.communicate(timeout=30)
+        assert child.returncode == 128 + number and len(complaints.splitlines()) <= 1
+        assert nothing_is_left(lab_id)
+
+    def test_when_nobody_reads_on_it_ends_quietly(self):
+        child = demo()
+        lab_id, _ = lab_in_its_first_act(child)
+        child.stdout.close()
+        assert (child.wait(timeout=60), child.stderr.read()) == (128 + signal.SIGPIPE, "")
+        assert nothing_is_left(lab_id)
+
+
+class TestHost:
+    def test_it_prints_what_both_plugins_say(self):
+        child = demo(module="egress_demo.host")
+        output, complaints = child.communicate(timeout=60)
+        assert (child.returncode, complaints) == (0, "")
+        assert "egress_netlink_tcp_connections" in output and "egress_nat_ports_used" in output
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda item: item.name)
+    def test_interrupted_it_leaves_nothing(self, tmp_path, number):
+        child = demo(module="egress_demo.host", TMPDIR=str(tmp_path))
+        assert process.wait_until(lambda: processes_with(tmp_path), 20), child.stderr.read()
+        child.send_signal(number)
+        _, complaints = child.communicate(timeout=60)
+        assert child.returncode == 128 + number and len(complaints.splitlines()) <= 1
+        assert list(tmp_path.iterdir()) == [] and processes_with(tmp_path) == []

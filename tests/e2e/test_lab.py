@@ -3,14 +3,17 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from egress_lab import Lab, LabError, identity, process, sites
+from egress_lab import Lab, LabError, gcp, identity, process, sites
+from remains import leftovers, processes_naming
 
 LAB = Path(__file__).resolve().parent.parent / "lab"
 API = sites.by_name("api")
@@ -38,26 +41,6 @@ def held(lab, destination=API_443):
 def cli(*words, **options):
     return subprocess.run([str(LAB / "lab"), *words], capture_output=True, text=True, timeout=60, check=False,
                           **options)
-
-
-def leftovers(lab_id):
-    """Everything on this machine that still bears a lab's name."""
-    spaces = [name for name in os.listdir("/run/netns") if name.startswith(f"egress-{lab_id}-")]
-    shared = [name for name in os.listdir("/dev/shm") if name.startswith(f"egress{lab_id}")]
-    files = [str(path) for path in [identity.directory(lab_id)] if path.exists()]
-    return spaces + shared + files
-
-
-def processes_naming(lab_id):
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(identity.directory(lab_id)).encode() in words:
-            found.append(words)
-    return found
 
 
 class TestPath:
@@ -172,6 +155,7 @@ FAULTS = {
     ("inet", "refuse:api.example.com"): (False, False, True),
     ("inet", "drop:api.example.com"): (False, False, True),
     ("dns", "stop"): (False, False, False),
+    **{("gcp", how): (True, True, True) for how in ("stop", *gcp.WAYS)},
 }
 
 
@@ -348,10 +332,22 @@ class TestCommandLine:
     def test_a_lab_without_keep_belongs_to_the_calling_process(self):
         try:
             assert cli("up", "--id", "mine").returncode == 0
-            owner = json.loads((identity.directory("mine") / "owner.json").read_text(encoding="ascii"))
-            assert owner["pid"] == os.getpid()
+            assert identity.owner_pid("mine") == os.getpid()
         finally:
             assert cli("down", "--id", "mine").returncode == 0
+
+    def test_without_a_shell_that_ends_a_lab_must_be_kept(self):
+        # As the first process of a pid namespace of its own, and as one whose parent is outside of it.
+        for words in (f"{LAB}/lab up --id orphan; true", f"exec {LAB}/lab up --id orphan"):
+            done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", words], check=False,
+                                  capture_output=True, text=True, timeout=60)
+            assert "use --keep" in done.stderr and len(done.stderr.splitlines()) == 1
+            assert leftovers("orphan") == []
+
+    def test_a_process_that_is_gone_is_not_alive(self):
+        child = subprocess.Popen(["true"])
+        child.wait()
+        assert process.start_time(child.pid) is None and not process.alive(child.pid, None)
 
     @pytest.mark.parametrize("words, expected", [
         (("up", "--id", "Bad-Id"), "1 to 8 of a-z and 0-9"),
@@ -364,7 +360,12 @@ class TestCommandLine:
         assert len(done.stderr.splitlines()) == 1
 
     def test_without_root_one_line_says_so(self):
-        done = cli("up", user=65534, group=65534, extra_groups=[])
+        # A copy that another user can read, wherever the checkout lies.
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            copy = shutil.copytree(LAB, Path(folder) / "lab")
+            done = subprocess.run([copy / "lab", "up"], user=65534, group=65534, extra_groups=[], cwd="/",
+                                  capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 77 and done.stdout == ""
         assert len(done.stderr.splitlines()) == 1 and "root" in done.stderr
 

@@ -70,3 +70,27 @@ def test_a_healthy_chain_in_figures(pod):
         buckets[bound] for bound in ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10",
                                      "+Inf")]
     assert buckets["+Inf"] == results["ok"]
+
+
+PORTLESS = """
+LoadPlugin egress_probe
+<Plugin egress_probe>
+  <Hop "web">
+    URL "http://198.51.100.20"
+  </Hop>
+  <Chain "odd">
+    Hops "web"
+    <Target "api">
+      URL "https://api.example.com/"
+    </Target>
+  </Chain>
+</Plugin>
+"""
+
+
+def test_a_hop_without_a_port_is_asked_at_its_schemes_port(lab, start_collectd):
+    """nginx listens on 80 and knows no CONNECT; on libcurl's own default, 1080, nobody listens."""
+    collectd = start_collectd(lab, "vm", interval=1, body=PORTLESS)
+    metrics = collectd.wait_for(lambda found: found.find("collectd_egress_probe_response_code"), SECONDS, "an answer")
+    assert metrics.value("collectd_egress_probe_response_code", egress_probe="odd:api", type="tunnel-web") in (400, 405)
+    assert metrics.value("collectd_egress_probe_results_total", egress_probe="odd:api", type="refused") == 0

@@ -4,7 +4,8 @@
  * fuzz targets and captures for the unit tests:
  *
  *   capture tcp-legacy|tcp-ipv4|tcp-ipv6|tcp-info|tcp-listen|tcp-closed|
- *           conntrack-table|conntrack-cpus|conntrack-dump DIRECTORY
+ *           udp-ipv4|udp-ipv6|conntrack-table|conntrack-cpus|conntrack-entries
+ *           DIRECTORY
  *
  * tcp-closed listens for two seconds to the multicast of closed sockets.
  */
@@ -31,29 +32,46 @@
 
 struct kind {
   const char *name;
-  int bus;
-  uint16_t type; /* 0: nothing is asked */
-  uint16_t flags;
+  bool netfilter; /* else sock_diag */
+  uint16_t type;  /* 0: nothing is asked */
   uint8_t family;
+  uint8_t protocol;
   uint32_t states;
   uint8_t extensions;
   unsigned groups;
 };
 
 static const struct kind kinds[] = {
-    {"tcp-legacy", NETLINK_SOCK_DIAG, TCPDIAG_GETSOCK, NLM_F_DUMP, AF_INET, STATES_ALL, 0, 0},
-    {"tcp-listen", NETLINK_SOCK_DIAG, TCPDIAG_GETSOCK, NLM_F_DUMP, AF_INET, STATE_LISTEN, 0,
-     0},
-    {"tcp-ipv4", NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, AF_INET, STATES_ALL, 0,
-     0},
-    {"tcp-ipv6", NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, AF_INET6, STATES_ALL,
-     0, 0},
-    {"tcp-info", NETLINK_SOCK_DIAG, TCPDIAG_GETSOCK, NLM_F_DUMP, AF_INET, STATES_ALL,
-     EXTENSION_INFO, 0},
-    {"tcp-closed", NETLINK_SOCK_DIAG, 0, 0, 0, 0, 0, CLOSED_GROUPS},
-    {"conntrack-table", NETLINK_NETFILTER, CONNTRACK(GET_STATS), NLM_F_ACK, 0, 0, 0, 0},
-    {"conntrack-dump", NETLINK_NETFILTER, CONNTRACK(GET), NLM_F_DUMP, 0, 0, 0, 0},
-    {"conntrack-cpus", NETLINK_NETFILTER, CONNTRACK(GET_STATS_CPU), NLM_F_DUMP, 0, 0, 0, 0},
+    {.name = "tcp-legacy", .type = TCPDIAG_GETSOCK, .states = STATES_ALL},
+    {.name = "tcp-listen", .type = TCPDIAG_GETSOCK, .states = STATE_LISTEN},
+    {.name = "tcp-ipv4",
+     .type = SOCK_DIAG_BY_FAMILY,
+     .family = AF_INET,
+     .protocol = IPPROTO_TCP,
+     .states = STATES_ALL},
+    {.name = "tcp-ipv6",
+     .type = SOCK_DIAG_BY_FAMILY,
+     .family = AF_INET6,
+     .protocol = IPPROTO_TCP,
+     .states = STATES_ALL},
+    {.name = "tcp-info",
+     .type = TCPDIAG_GETSOCK,
+     .states = STATES_ALL,
+     .extensions = EXTENSION_INFO},
+    {.name = "tcp-closed", .groups = CLOSED_GROUPS},
+    {.name = "udp-ipv4",
+     .type = SOCK_DIAG_BY_FAMILY,
+     .family = AF_INET,
+     .protocol = IPPROTO_UDP,
+     .states = STATES_ALL},
+    {.name = "udp-ipv6",
+     .type = SOCK_DIAG_BY_FAMILY,
+     .family = AF_INET6,
+     .protocol = IPPROTO_UDP,
+     .states = STATES_ALL},
+    {.name = "conntrack-table", .netfilter = true, .type = CONNTRACK(GET_STATS)},
+    {.name = "conntrack-cpus", .netfilter = true, .type = CONNTRACK(GET_STATS_CPU)},
+    {.name = "conntrack-entries", .netfilter = true, .type = CONNTRACK(GET)},
 };
 
 static const struct kind *find_kind(const char *name) {
@@ -67,14 +85,14 @@ static void put_body(struct nlmsghdr *message, const struct kind *kind) {
   if (kind->type == TCPDIAG_GETSOCK) {
     struct inet_diag_req *body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
 
-    body->idiag_family = kind->family;
+    body->idiag_family = AF_INET;
     body->idiag_states = kind->states;
     body->idiag_ext = kind->extensions;
   } else if (kind->type == SOCK_DIAG_BY_FAMILY) {
     struct inet_diag_req_v2 *body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
 
     body->sdiag_family = kind->family;
-    body->sdiag_protocol = IPPROTO_TCP;
+    body->sdiag_protocol = kind->protocol;
     body->idiag_states = kind->states;
     body->idiag_ext = kind->extensions;
   } else {
@@ -91,7 +109,8 @@ static int ask(struct mnl_socket *socket, const struct kind *kind) {
   if (kind->type == 0)
     return 0;
   message->nlmsg_type = kind->type;
-  message->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | kind->flags);
+  message->nlmsg_flags =
+      NLM_F_REQUEST | (kind->type == CONNTRACK(GET_STATS) ? NLM_F_ACK : NLM_F_DUMP);
   message->nlmsg_seq = 1;
   put_body(message, kind);
   return mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ? -errno : 0;
@@ -140,7 +159,7 @@ int main(int argument_count, char **arguments) {
       fprintf(stderr, "  %s\n", kinds[i].name);
     return 2;
   }
-  socket = mnl_socket_open(kind->bus);
+  socket = mnl_socket_open(kind->netfilter ? NETLINK_NETFILTER : NETLINK_SOCK_DIAG);
   if (!socket || mnl_socket_bind(socket, kind->groups, MNL_SOCKET_AUTOPID) < 0) {
     perror("netlink");
     return 1;

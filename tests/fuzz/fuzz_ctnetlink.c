@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A datagram of conntrack statistics: message walk, parsers and totals.
+ * A datagram of conntrack statistics or entries: message walk, parsers and totals.
  */
 #include "egress/conntrack.h"
 #include "fuzz.h"
@@ -13,9 +13,14 @@ static int take_message(const struct nlmsghdr *message, void *data) {
   struct conntrack_totals *totals = data;
   struct conntrack_table table;
   struct conntrack_cpu cpu;
+  enum conntrack_state state;
 
   if (conntrack_parse_table(message, &table) == 0)
     return 0;
+  if (conntrack_parse_entry(message, &state) == 0) {
+    FUZZ_REQUIRE(state < CONNTRACK_STATE_COUNT);
+    return 0;
+  }
   if (conntrack_parse_cpu(message, &cpu) < 0)
     return -1;
   FUZZ_REQUIRE(cpu.present < 1u << CONNTRACK_EVENT_COUNT);

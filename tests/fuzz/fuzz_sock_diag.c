@@ -21,11 +21,13 @@ static unsigned classify(const struct sock_diag_record *record, void *data) {
 
 static int take_message(const struct nlmsghdr *message, void *data) {
   struct context *context = data;
-  struct sock_diag_record record;
+  struct sock_diag_record record, bare;
   int status = sock_diag_parse(message, &record);
 
   if (status < 0)
     return status;
+  FUZZ_REQUIRE(sock_diag_parse_socket(message, &bare) == 0);
+  FUZZ_REQUIRE(bare.state == record.state && !bare.info);
   FUZZ_REQUIRE(record.state > 0 && record.state < TCP_STATE_COUNT);
   FUZZ_REQUIRE(!record.info || (record.info == &record.info_copy &&
                                 record.info_size <= sizeof(record.info_copy)));
@@ -46,7 +48,8 @@ static struct flow_builder *make_builder(void) {
   };
   const struct flow_spec spec = {.groups = groups,
                                  .group_count = sizeof(groups) / sizeof(*groups),
-                                 .classify = classify};
+                                 .classify = classify,
+                                 .rtt = true};
   struct flow_builder *builder = NULL;
 
   FUZZ_REQUIRE(flow_builder_new(&spec, &builder) == 0);
@@ -60,6 +63,13 @@ static void check(const struct flow_summary *summary, uint64_t records) {
     sum += summary->states[0][state];
     for (size_t group = 1; group < summary->group_count; group++)
       FUZZ_REQUIRE(summary->states[group][state] <= summary->states[0][state]);
+  }
+  for (size_t group = 0; group < summary->group_count; group++) {
+    const struct flow_rtt *rtt = &summary->rtt[group];
+
+    FUZZ_REQUIRE(rtt->sockets <= summary->states[group][TCP_STATE_ESTABLISHED]);
+    FUZZ_REQUIRE(rtt->p50 <= rtt->p95 && rtt->p95 <= rtt->p99);
+    FUZZ_REQUIRE(summary->retransmitting[group] <= records);
   }
   FUZZ_REQUIRE(sum == records);
   FUZZ_REQUIRE(summary->remote_count <= records);

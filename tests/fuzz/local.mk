@@ -11,7 +11,10 @@ EXTRA_DIST += tests/fuzz/corpus
 FUZZ_TARGETS = \
 	tests/fuzz/fuzz_sock_diag \
 	tests/fuzz/fuzz_ctnetlink \
-	tests/fuzz/fuzz_conntrack_entry \
+	tests/fuzz/fuzz_proc_sockets \
+	tests/fuzz/fuzz_proc_stat \
+	tests/fuzz/fuzz_gcp_json \
+	tests/fuzz/fuzz_conntrack_flow \
 	tests/fuzz/fuzz_ranges_file
 
 if FUZZERS
@@ -40,13 +43,25 @@ tests_fuzz_fuzz_ctnetlink_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_ctnetlink_LDFLAGS = $(LINK_FUZZ)
 tests_fuzz_fuzz_ctnetlink_LDADD = libegress-core.la
 
+tests_fuzz_fuzz_proc_sockets_SOURCES = tests/fuzz/fuzz_proc_sockets.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_proc_sockets_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPORA)/proc_sockets"'
+tests_fuzz_fuzz_proc_sockets_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_proc_sockets_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_proc_sockets_LDADD = libegress-core.la
+
+tests_fuzz_fuzz_proc_stat_SOURCES = tests/fuzz/fuzz_proc_stat.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_proc_stat_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPORA)/proc_stat"'
+tests_fuzz_fuzz_proc_stat_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_proc_stat_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_proc_stat_LDADD = libegress-core.la
+
 FUZZ_NAT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/nat
-tests_fuzz_fuzz_conntrack_entry_SOURCES = tests/fuzz/fuzz_conntrack_entry.c $(FUZZ_MAIN)
-tests_fuzz_fuzz_conntrack_entry_CPPFLAGS = $(FUZZ_NAT_CPPFLAGS) \
-	-DFUZZ_CORPUS='"$(FUZZ_CORPORA)/conntrack_entry"'
-tests_fuzz_fuzz_conntrack_entry_CFLAGS = $(FUZZ_CFLAGS)
-tests_fuzz_fuzz_conntrack_entry_LDFLAGS = $(LINK_FUZZ)
-tests_fuzz_fuzz_conntrack_entry_LDADD = libegress-nat.la libegress-core.la
+tests_fuzz_fuzz_conntrack_flow_SOURCES = tests/fuzz/fuzz_conntrack_flow.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_conntrack_flow_CPPFLAGS = $(FUZZ_NAT_CPPFLAGS) \
+	-DFUZZ_CORPUS='"$(FUZZ_CORPORA)/conntrack_flow"'
+tests_fuzz_fuzz_conntrack_flow_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_conntrack_flow_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_conntrack_flow_LDADD = libegress-nat.la libegress-core.la
 
 tests_fuzz_fuzz_ranges_file_SOURCES = tests/fuzz/fuzz_ranges_file.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_ranges_file_CPPFLAGS = $(FUZZ_NAT_CPPFLAGS) \
@@ -54,6 +69,37 @@ tests_fuzz_fuzz_ranges_file_CPPFLAGS = $(FUZZ_NAT_CPPFLAGS) \
 tests_fuzz_fuzz_ranges_file_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_ranges_file_LDFLAGS = $(LINK_FUZZ)
 tests_fuzz_fuzz_ranges_file_LDADD = libegress-nat.la libegress-core.la
+
+# `make fuzz` runs every target of the list for FUZZ_SECONDS each, from its corpus,
+# and keeps what it finds in the build directory: nothing is written into the tree.
+# The corpus of fuzz_NAME is corpus/NAME. A finding ends it, and names its input.
+FUZZ_SECONDS = 20
+fuzz: $(FUZZ_TARGETS)
+if FUZZERS
+	@for target in $(FUZZ_TARGETS); do \
+	  name=$${target##*/fuzz_}; found=fuzz-found/$$name; \
+	  rm -rf $$found && mkdir -p $$found || exit 1; \
+	  test -d $(FUZZ_CORPORA)/$$name || { echo "$$target has no corpus: $(FUZZ_CORPORA)/$$name is missing" >&2; exit 1; }; \
+	  ./$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+	    -artifact_prefix=fuzz-found/$$name- $$found $(FUZZ_CORPORA)/$$name \
+	    >fuzz-found/$$name.log 2>&1 || { tail -n 60 fuzz-found/$$name.log >&2; exit 1; }; \
+	  echo "$$name: $$(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' fuzz-found/$$name.log) inputs"; \
+	done
+else
+	@echo "this build has no fuzzer: configure it with CC=clang --enable-fuzzers --enable-sanitizers" >&2; exit 1
+endif
+
+clean-local:
+	rm -rf fuzz-found
+
+.PHONY: fuzz
+
+tests_fuzz_fuzz_gcp_json_SOURCES = tests/fuzz/fuzz_gcp_json.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_gcp_json_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/nat \
+	-DFUZZ_CORPUS='"$(FUZZ_CORPORA)/gcp_json"'
+tests_fuzz_fuzz_gcp_json_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_gcp_json_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_gcp_json_LDADD = libegress-nat.la libegress-core.la
 
 # Records a kernel's answers, for new seeds; built on demand.
 EXTRA_PROGRAMS += tests/fuzz/capture

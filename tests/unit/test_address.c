@@ -99,7 +99,8 @@ static void test_prefix_agrees_with_bit_by_bit(void **state) {
     for (size_t i = 0; i < sizeof(address.bytes); i++)
       address.bytes[i] = (uint8_t)rand();
     for (unsigned bit = 0; bit < prefix.length; bit++)
-      prefix.base.bytes[bit / 8] |= address.bytes[bit / 8] & (0x80u >> (bit % 8));
+      prefix.base.bytes[bit / 8] |=
+          (uint8_t)(address.bytes[bit / 8] & (0x80u >> (bit % 8)));
     address.bytes[rand() % 16] ^= (uint8_t)(1u << (rand() % 8));
     for (unsigned bit = 0; bit < prefix.length && same; bit++)
       same = !((prefix.base.bytes[bit / 8] ^ address.bytes[bit / 8]) & (0x80u >> (bit % 8)));

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "egress/flow.h"
-#include "unit.h"
+#include "flow_records.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,55 +8,6 @@
 
 #define GROUPS 12
 #define SOCKETS 2000
-
-static struct net_address ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
-  const uint8_t bytes[4] = {a, b, c, d};
-
-  return net_address_from_ipv4(bytes);
-}
-
-static struct sock_diag_record outgoing(uint8_t state, uint16_t local_port,
-                                        uint16_t remote_port) {
-  return (struct sock_diag_record){.local = {ipv4(10, 0, 0, 1), local_port},
-                                   .remote = {ipv4(192, 0, 2, 7), remote_port},
-                                   .state = state};
-}
-
-static struct sock_diag_record listening(uint16_t port, uint32_t queue, uint32_t limit) {
-  return (struct sock_diag_record){.local = {ipv4(0, 0, 0, 0), port},
-                                   .remote = {ipv4(0, 0, 0, 0), 0},
-                                   .state = TCP_STATE_LISTEN,
-                                   .receive_queue = queue,
-                                   .send_queue = limit};
-}
-
-static unsigned wants_all(const struct sock_diag_record *record, void *data) {
-  (void)record;
-  (void)data;
-  return 1;
-}
-
-static struct flow_builder *make_builder(const struct flow_group *groups, size_t count,
-                                         bool remotes) {
-  const struct flow_spec spec = {.groups = groups,
-                                 .group_count = count,
-                                 .classify = remotes ? wants_all : NULL};
-  struct flow_builder *builder = NULL;
-
-  assert_int_equal(flow_builder_new(&spec, &builder), 0);
-  return builder;
-}
-
-static struct flow_summary *finish(struct flow_builder *builder) {
-  struct flow_summary *summary = NULL;
-
-  assert_int_equal(flow_builder_finish(builder, 42, false, &summary), 0);
-  return summary;
-}
-
-static void add(struct flow_builder *builder, struct sock_diag_record record) {
-  flow_builder_add(builder, &record);
-}
 
 static void test_nothing(void **state) {
   struct flow_builder *builder = make_builder(NULL, 0, true);
@@ -205,6 +155,31 @@ static void test_summaries_are_counted(void **state) {
   assert_null(flow_summary_retain(NULL));
 }
 
+/* As many ports as a configuration can name, and the two at the ends. */
+static void test_very_many_ports(void **state) {
+  static uint16_t all[65535];
+  static const uint16_t ends[] = {1, 65535};
+  const struct flow_group groups[] = {
+      {.local_ports = all, .local_port_count = 65535},
+      {.local_ports = ends, .local_port_count = 2},
+      {.remote_scopes = 1u << NET_SCOPE_PUBLIC}};
+  struct flow_builder *builder;
+  struct flow_summary *summary;
+
+  (void)state;
+  for (unsigned i = 0; i < 65535; i++)
+    all[i] = (uint16_t)(i + 1);
+  builder = make_builder(groups, 3, false);
+  for (unsigned port = 1; port <= 65535; port++)
+    add(builder, outgoing(TCP_STATE_ESTABLISHED, (uint16_t)port, 443));
+  summary = finish(builder);
+  assert_int_equal(summary->states[1][TCP_STATE_ESTABLISHED], 65535);
+  assert_int_equal(summary->states[2][TCP_STATE_ESTABLISHED], 2);
+  assert_int_equal(summary->states[3][TCP_STATE_ESTABLISHED], 65535);
+  flow_summary_release(summary);
+  flow_builder_free(builder);
+}
+
 static void test_too_many_groups(void **state) {
   static const uint16_t port = 1;
   struct flow_group groups[FLOW_GROUPS_MAX + 1];
@@ -310,7 +285,7 @@ static bool naive_match(const struct flow_group *group,
 
 static struct sock_diag_record random_record(void) {
   struct sock_diag_record record = {
-      .local = {random_address(), (uint16_t)(rand() % 8 + 1)},
+      .local = {random_address(), (uint16_t)(rand() % 8)},
       .remote = {random_address(), (uint16_t)(rand() % 8)},
       .state = (uint8_t)(rand() % (TCP_STATE_COUNT - 1) + 1)};
 
@@ -400,6 +375,7 @@ int main(void) {
       cmocka_unit_test(test_remotes),
       cmocka_unit_test(test_remotes_are_bounded),
       cmocka_unit_test(test_summaries_are_counted),
+      cmocka_unit_test(test_very_many_ports),
       cmocka_unit_test(test_too_many_groups),
       cmocka_unit_test(test_groups_against_naive_count),
       cmocka_unit_test(test_remotes_against_naive_count),

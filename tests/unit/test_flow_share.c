@@ -15,6 +15,7 @@
 static struct {
   unsigned passes; /* dumps of other than listening sockets */
   unsigned listen_first;
+  unsigned udp_passes;
   bool tcp_info;
   bool partial;
   int status;
@@ -49,6 +50,34 @@ int __wrap_sock_diag_dump_tcp(struct sock_diag *diag,
   callback(&record, data); /* inbound */
   record.local.port = 40000;
   callback(&record, data);
+  return 0;
+}
+
+int __wrap_sock_diag_dump_udp(struct sock_diag *diag,
+                              const struct sock_diag_request *request,
+                              sock_diag_callback *callback, void *data,
+                              struct sock_diag_result *result);
+
+int __wrap_sock_diag_dump_udp(struct sock_diag *diag,
+                              const struct sock_diag_request *request,
+                              sock_diag_callback *callback, void *data,
+                              struct sock_diag_result *result) {
+  const struct sock_diag_record unconnected = {
+      .local = {.port = 53}, .state = TCP_STATE_CLOSE, .receive_queue = 300};
+  const struct sock_diag_record connected = {.local = {.port = 40000},
+                                             .remote = {.port = 53},
+                                             .state = TCP_STATE_ESTABLISHED,
+                                             .receive_queue = 7};
+
+  assert_non_null(diag);
+  assert_int_equal(request->states, TCP_STATES_ALL);
+  assert_false(request->tcp_info);
+  fake.udp_passes++;
+  *result = (struct sock_diag_result){.partial = fake.partial};
+  if (fake.status < 0)
+    return fake.status;
+  callback(&unconnected, data);
+  callback(&connected, data);
   return 0;
 }
 
@@ -163,6 +192,89 @@ static void test_remotes_and_hook(void **state) {
   flow_share_leave(one);
 }
 
+/* Round-trip times need tcp_info; a plugin that wants neither is not troubled. */
+static void test_rtt(void **state) {
+  const struct flow_needs rtt = {.rtt = true};
+  const struct flow_needs nothing = {0};
+  struct flow_member *one = join(&rtt);
+  struct flow_member *other = join(&nothing);
+  const struct flow_summary *summary = take(other, 0, NULL);
+
+  (void)state;
+  assert_true(fake.tcp_info);
+  assert_non_null(summary->rtt);
+  assert_int_equal(summary->rtt[0].sockets, 0); /* no record had any */
+  flow_summary_release(summary);
+  flow_share_leave(one);
+  summary = take(other, 0, NULL);
+  assert_false(fake.tcp_info);
+  assert_null(summary->rtt);
+  flow_summary_release(summary);
+  flow_share_leave(other);
+}
+
+static const struct flow_udp_summary *take_udp(struct flow_member *member,
+                                               nanoseconds max_age,
+                                               size_t *first_group) {
+  const struct flow_udp_summary *summary = NULL;
+
+  assert_int_equal(flow_share_take_udp(member, max_age, &summary, first_group), 0);
+  assert_non_null(summary);
+  return summary;
+}
+
+/* A pass over UDP is made only for who asks for it, and shared by those who do. */
+static void test_udp(void **state) {
+  const uint16_t port = 53;
+  const struct flow_group group = {.local_ports = &port, .local_port_count = 1};
+  const struct flow_needs needs = {.groups = &group, .group_count = 1};
+  struct flow_member *one = join(&needs);
+  struct flow_member *other = join(&needs);
+  const struct flow_udp_summary *first, *second;
+  size_t first_group = 0;
+
+  (void)state;
+  flow_summary_release(take(one, 0, NULL));
+  assert_int_equal(fake.udp_passes, 0);
+  first = take_udp(one, LONG_AGO, &first_group);
+  assert_int_equal(first->group_count, 3);
+  assert_int_equal(first->groups[0].sockets, 2);
+  assert_int_equal(first->groups[0].receive_queue, 307);
+  assert_int_equal(first->groups[first_group].sockets, 1);
+  assert_int_equal(first->groups[first_group].receive_queue, 300);
+  second = take_udp(other, LONG_AGO, NULL);
+  assert_ptr_equal(first, second);
+  flow_udp_summary_release(second);
+  fake.partial = true;
+  second = take_udp(other, 0, NULL);
+  assert_ptr_not_equal(first, second);
+  assert_true(second->partial && second->serial == first->serial + 1);
+  assert_int_equal(fake.udp_passes, 2);
+  assert_int_equal(fake.passes, 1); /* TCP was left alone */
+  flow_udp_summary_release(second);
+  flow_share_leave(one);
+  flow_share_leave(other);
+  assert_int_equal(first->groups[0].sockets, 2); /* it outlives them */
+  assert_ptr_equal(flow_udp_summary_retain(first), first);
+  flow_udp_summary_release(first);
+  flow_udp_summary_release(first);
+  flow_udp_summary_release(NULL);
+}
+
+static void test_udp_failure(void **state) {
+  const struct flow_needs needs = {0};
+  struct flow_member *member = join(&needs);
+  const struct flow_udp_summary *summary = NULL;
+
+  (void)state;
+  fake.status = -ENOMEM;
+  assert_int_equal(flow_share_take_udp(member, 0, &summary, NULL), -ENOMEM);
+  assert_null(summary);
+  fake.status = 0;
+  flow_udp_summary_release(take_udp(member, 0, NULL));
+  flow_share_leave(member);
+}
+
 static void test_too_many_groups(void **state) {
   struct flow_group groups[FLOW_GROUPS_MAX] = {{.local_port_count = 0}};
   const struct flow_needs many = {.groups = groups, .group_count = FLOW_GROUPS_MAX};
@@ -183,8 +295,8 @@ static void test_failures(void **state) {
   const struct flow_summary *summary = NULL;
 
   (void)state;
-  fake.status = -ENOENT;
-  assert_int_equal(flow_share_take(member, 0, &summary, NULL), -ENOENT);
+  fake.status = -ENOMEM;
+  assert_int_equal(flow_share_take(member, 0, &summary, NULL), -ENOMEM);
   assert_null(summary);
   fake.status = 0;
   fake.partial = true;
@@ -200,6 +312,9 @@ int main(void) {
       cmocka_unit_test_setup(test_young_summary_is_shared, reset),
       cmocka_unit_test_setup(test_groups_of_members, reset),
       cmocka_unit_test_setup(test_remotes_and_hook, reset),
+      cmocka_unit_test_setup(test_rtt, reset),
+      cmocka_unit_test_setup(test_udp, reset),
+      cmocka_unit_test_setup(test_udp_failure, reset),
       cmocka_unit_test_setup(test_too_many_groups, reset),
       cmocka_unit_test_setup(test_failures, reset),
   };

@@ -107,8 +107,8 @@ static void test_errors_name_what_is_wrong(void **state) {
   REFUSED("TopDestinations 1001", "TopDestinations", "1001", "0 to 1000");
   REFUSED("DestinationMinPorts 0", "DestinationMinPorts", "1 to 65536");
   REFUSED("Discover true", "Discover", "unknown option", "Gateway");
-  REFUSED("<Gateway \"nat\">\nDiscover true\n</Gateway>", "<Gateway \"nat\">", "Discover",
-          "PortsPerVM");
+  REFUSED("<Gateway \"nat\">\nDiscovery true\n</Gateway>", "<Gateway \"nat\">",
+          "Discovery", "PortsPerVM");
   REFUSED("<Gateway \"nat\">\nPortsPerVM 64.5\n</Gateway>", "PortsPerVM", "64.5",
           "1 to 65536");
   REFUSED("<Gateway \"nat\">\nTimeWait 0\n</Gateway>", "TimeWait", "from 1 to");
@@ -213,6 +213,57 @@ static void test_blocks_are_bounded(void **state) {
   REFUSED(text, "g16", "more than 16");
 }
 
+/* --- Discovery --------------------------------------------------------------------- */
+
+static void test_where_to_ask(void **state) {
+  const struct gateway_source *source = &config.gateways[0].source;
+
+  (void)state;
+  assert_int_equal(0, parse("<Gateway \"nat\">\nDiscover true\n</Gateway>"));
+  assert_true(source->discover);
+  assert_false(source->cloud_monitoring);
+  assert_true(source->interval == 300 * NANOSECONDS_PER_SECOND);
+  assert_null(source->metadata_url);
+  assert_int_equal(
+      0, parse("<Gateway \"nat\">\nCloudMonitoring true\nDiscoverInterval 60\n"
+               "Project \"example.com:prod-1\"\nRegion \"europe-west3\"\n"
+               "Router \"r-1\"\nNatName \"n-1\"\nNatRule 100\n"
+               "MetadataURL \"http://127.0.0.1:8080/\"\n"
+               "ComputeURL \"https://compute-psc.example.com\"\n"
+               "MonitoringURL \"http://[::1]:81\"\n</Gateway>"));
+  assert_true(source->cloud_monitoring);
+  assert_false(source->discover);
+  assert_true(source->interval == 60 * NANOSECONDS_PER_SECOND);
+  assert_string_equal("example.com:prod-1", source->project);
+  assert_string_equal("europe-west3", source->region);
+  assert_string_equal("r-1", source->router);
+  assert_string_equal("n-1", source->nat);
+  assert_int_equal(100, source->rule);
+  assert_string_equal("http://127.0.0.1:8080/", source->metadata_url);
+  assert_string_equal("https://compute-psc.example.com", source->compute_url);
+  assert_string_equal("http://[::1]:81", source->monitoring_url);
+}
+
+#define IN_GATEWAY(option) "<Gateway \"nat\">\nDiscover true\n" option "\n</Gateway>"
+
+static void test_where_not_to_ask(void **state) {
+  (void)state;
+  REFUSED(IN_GATEWAY("ComputeURL \"http://compute.googleapis.com\""), "ComputeURL",
+          "https://HOST", "169.254.169.254");
+  REFUSED(IN_GATEWAY("MetadataURL \"http://10.0.0.1\""), "MetadataURL", "link-local");
+  REFUSED(IN_GATEWAY("MonitoringURL \"ftp://127.0.0.1\""), "MonitoringURL");
+  REFUSED(IN_GATEWAY("ComputeURL \"https://user:secret@example.com\""), "ComputeURL",
+          "without a user");
+  assert_null(strstr(failure.text, "secret"));
+  REFUSED(IN_GATEWAY("Project \"../x\""), "Project", "id or number");
+  REFUSED(IN_GATEWAY("Router \"Router_1\""), "Router", "resource's name");
+  REFUSED(IN_GATEWAY("NatName \"1x\""), "NatName", "a letter");
+  REFUSED(IN_GATEWAY("Region 5"), "Region", "one string");
+  REFUSED(IN_GATEWAY("NatRule 0"), "NatRule", "1 to 65000");
+  REFUSED(IN_GATEWAY("DiscoverInterval 0"), "DiscoverInterval", "1 to 86400");
+  REFUSED("<Gateway \"nat\">\nRouter \"r\"\n</Gateway>", "Router", "Discover true");
+}
+
 static int free_config(void **state) {
   (void)state;
   nat_config_free(&config);
@@ -229,6 +280,8 @@ int main(void) {
       cmocka_unit_test(test_published_ranges_bypass),
       cmocka_unit_test(test_names_fit_into_an_instance),
       cmocka_unit_test(test_blocks_are_bounded),
+      cmocka_unit_test(test_where_to_ask),
+      cmocka_unit_test(test_where_not_to_ask),
   };
 
   return cmocka_run_group_tests_name("nat_config", tests, NULL, free_config);

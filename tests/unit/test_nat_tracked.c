@@ -84,10 +84,10 @@ static const uint32_t *finish(struct world *world, enum nat_protocol protocol) {
   return nat_engine_report(world->engine, 0, protocol)->estimate.ports;
 }
 
-static struct conntrack_entry entry_of(struct net_endpoint local,
+static struct conntrack_flow entry_of(struct net_endpoint local,
                                        struct net_endpoint remote, uint8_t state,
                                        uint32_t timeout) {
-  return (struct conntrack_entry){.protocol = IPPROTO_TCP,
+  return (struct conntrack_flow){.protocol = IPPROTO_TCP,
                                   .tcp_state = state,
                                   .seen_reply = state != CONNTRACK_TCP_SYN_SENT,
                                   .has_timeout = true,
@@ -98,7 +98,7 @@ static struct conntrack_entry entry_of(struct net_endpoint local,
                                   .reply_destination = local};
 }
 
-static void tell(struct world *world, const struct conntrack_entry *entry,
+static void tell(struct world *world, const struct conntrack_flow *entry,
                  nanoseconds now) {
   nat_tracked_take(world->tracked, world->engine, entry, &world->timeouts, now);
 }
@@ -149,7 +149,7 @@ static void dump(struct world *world, const struct simulation *simulation,
                                   : CONNTRACK_TCP_TIME_WAIT;
     nanoseconds left =
         world->timeouts.tcp[state] - (open ? 0 : now - flow->closed);
-    struct conntrack_entry entry =
+    struct conntrack_flow entry =
         entry_of(at("10.1.0.1", (uint16_t)(20000 + i)), at("198.51.100.1", 443), state,
                  (uint32_t)(left / S));
 
@@ -220,7 +220,7 @@ static void test_a_local_endpoint_counts_once(void **state) {
   start(world);
   begin(world, 1000 * S);
   for (uint16_t port = 1; port <= 3; port++) {
-    struct conntrack_entry entry =
+    struct conntrack_flow entry =
         entry_of(at("10.1.0.1", 4000), at("198.51.100.1", port),
                  port == 3 ? CONNTRACK_TCP_TIME_WAIT : CONNTRACK_TCP_ESTABLISHED, 119);
 
@@ -237,7 +237,7 @@ static void test_a_local_endpoint_counts_once(void **state) {
 
 static void test_a_reset_that_vanished_between_two_dumps(void **state) {
   struct world *world = *state;
-  struct conntrack_entry entry = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443),
+  struct conntrack_flow entry = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443),
                                           CONNTRACK_TCP_ESTABLISHED, 431999);
 
   begin(world, 1000 * S);
@@ -253,7 +253,7 @@ static void test_a_reset_that_vanished_between_two_dumps(void **state) {
 
 static void test_half_open_ones(void **state) {
   struct world *world = *state;
-  struct conntrack_entry entry = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443),
+  struct conntrack_flow entry = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443),
                                           CONNTRACK_TCP_SYN_SENT, 119);
   const uint32_t *ports;
 
@@ -274,7 +274,7 @@ static void test_half_open_ones(void **state) {
 
 static void test_idle_ones_hold_nothing(void **state) {
   struct world *world = *state;
-  struct conntrack_entry entry = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443),
+  struct conntrack_flow entry = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443),
                                           CONNTRACK_TCP_ESTABLISHED, 432000 - 1190);
 
   world->config.gateways[0].established_timeout = 1200 * S;
@@ -293,7 +293,7 @@ static void test_idle_ones_hold_nothing(void **state) {
 
 static void test_udp(void **state) {
   struct world *world = *state;
-  struct conntrack_entry entry =
+  struct conntrack_flow entry =
       entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443), CONNTRACK_TCP_NONE, 29);
 
   entry.protocol = IPPROTO_UDP;
@@ -311,13 +311,13 @@ static void test_udp(void **state) {
 static void test_inbound_private_and_odd_ones_do_not_count(void **state) {
   struct world *world = *state;
   const struct net_endpoint own = at("10.1.0.1", 3128), far = at("198.51.100.1", 443);
-  struct conntrack_entry inbound = entry_of(far, own, CONNTRACK_TCP_ESTABLISHED, 431999);
-  struct conntrack_entry private =
+  struct conntrack_flow inbound = entry_of(far, own, CONNTRACK_TCP_ESTABLISHED, 431999);
+  struct conntrack_flow private =
       entry_of(own, at("10.2.0.1", 80), CONNTRACK_TCP_ESTABLISHED, 431999);
-  struct conntrack_entry passed_on = inbound; /* DNAT to a container */
-  struct conntrack_entry other =
+  struct conntrack_flow passed_on = inbound; /* DNAT to a container */
+  struct conntrack_flow other =
       entry_of(at("10.1.0.1", 4000), far, CONNTRACK_TCP_NONE, 29);
-  struct conntrack_entry remains =
+  struct conntrack_flow remains =
       entry_of(at("10.1.0.1", 4000), far, CONNTRACK_TCP_ESTABLISHED, 250);
 
   passed_on.reply_source = at("172.17.0.2", 80);
@@ -340,7 +340,7 @@ static void test_sources_of_forwarded_flows(void **state) {
 
   begin(world, 1000 * S);
   for (uint16_t i = 0; i < 30; i++) {
-    struct conntrack_entry entry =
+    struct conntrack_flow entry =
         entry_of(at("10.1.0.1", (uint16_t)(5000 + i)), at("198.51.100.1", i < 12 ? 443 : 80),
                  i % 2 ? CONNTRACK_TCP_TIME_WAIT : CONNTRACK_TCP_ESTABLISHED, 119);
 

@@ -38,7 +38,9 @@ static void test_defaults(void **state) {
 
   (void)state;
   assert_int_equal(parse("", &config, &error), 0);
+  assert_true(config.latency);
   assert_true(config.conntrack);
+  assert_false(config.conntrack_states);
   assert_int_equal(config.group_count, 0);
   netlink_config_free(&config);
 }
@@ -49,7 +51,9 @@ static void test_everything(void **state) {
   struct option_error error;
 
   (void)state;
-  assert_int_equal(parse("Conntrack false\n"
+  assert_int_equal(parse("Latency false\n"
+                         "Conntrack false\n"
+                         "ConntrackStates true\n"
                          "<Group \"clients\">\n"
                          "LocalPort 3128\n"
                          "LocalPort \"3129\"\n"
@@ -64,7 +68,9 @@ static void test_everything(void **state) {
                          "</Group>",
                          &config, &error),
                    0);
+  assert_false(config.latency);
   assert_false(config.conntrack);
+  assert_true(config.conntrack_states);
   assert_int_equal(config.group_count, 2);
   assert_string_equal(config.groups[0].name, "clients");
   assert_string_equal(config.groups[1].name, "api");
@@ -103,6 +109,8 @@ static void test_refusals(void **state) {
   (void)state;
   assert_refused("Bogus 1", "Bogus", "Group, ");
   assert_refused("Conntrack \"yes\"", "Conntrack \"yes\"", "true or false");
+  assert_refused("Latency 5", "Latency 5", "true or false");
+  assert_refused("ConntrackStates \"all\"", "ConntrackStates \"all\"", "true or false");
   assert_refused("Conntrack true\nConntrack true", "Conntrack", "twice");
   assert_refused("<Group>\nLocalPort 1\n</Group>", "Group", "expected a name");
   assert_refused("<Group \"x\">\n</Group>", "Group \"x\"", "expected at least one of LocalPort");

@@ -92,7 +92,7 @@ static void test_reads_every_kind(void **state) {
 static void check_error(const char *line, const char *expected) {
   struct settings settings = {0};
   struct option_error error;
-  char text[512];
+  char text[1400];
 
   snprintf(text, sizeof(text), "<Plugin \"egress_x\">\n%s\n</Plugin>\n", line);
   assert_int_equal(-EINVAL, read_text(text, &settings, &error));
@@ -150,18 +150,29 @@ static void test_control_characters_stay_out_of_errors(void **state) {
                                     "\"cascade\" or \"nested\"");
 }
 
-static void test_a_long_value_is_cut(void **state) {
-  struct settings settings = {0};
-  struct option_error error;
-  char text[2048];
-  char value[1200];
+static void test_a_long_value_leaves_room_for_the_reason(void **state) {
+  char line[1200] = "Mode \"";
+  char expected[256];
 
   (void)state;
-  memset(value, 'x', sizeof(value) - 1);
-  value[sizeof(value) - 1] = '\0';
-  snprintf(text, sizeof(text), "<Plugin \"egress_x\">\nMode \"%s\"\n</Plugin>\n", value);
-  assert_int_equal(-EINVAL, read_text(text, &settings, &error));
-  assert_int_equal(sizeof(error.text) - 1, strlen(error.text));
+  memset(line + strlen("Mode \""), 'x', 1000);
+  line[strlen("Mode \"") + 1000] = '"';
+  snprintf(expected, sizeof(expected),
+           "<Plugin \"egress_x\"> Mode \"%.80s...\": expected \"cascade\" or \"nested\"",
+           line + strlen("Mode \""));
+  check_error(line, expected);
+}
+
+static void test_a_url_keeps_its_secrets_wherever_it_stands(void **state) {
+  (void)state;
+  check_error("Mode \"http://bob:hunter2@h:1\"", "<Plugin \"egress_x\"> Mode \"***\": "
+                                               "expected \"cascade\" or \"nested\"");
+  check_error("Mode \"https://h/?token=hunter2#a\"",
+              "<Plugin \"egress_x\"> Mode \"https://h/?***\": expected \"cascade\" or "
+              "\"nested\"");
+  check_error("Cookie \"session=hunter2\"",
+              "<Plugin \"egress_x\"> Cookie \"***\": unknown option; allowed here: Text, "
+              "Secret, Flag, Real, Integer, Duration, Mode, Block");
 }
 
 static int check_name(const char *name, size_t limit) {
@@ -206,7 +217,8 @@ int main(void) {
       cmocka_unit_test(test_errors_show_no_secret),
       cmocka_unit_test(test_an_unknown_option_is_shown_with_its_value),
       cmocka_unit_test(test_control_characters_stay_out_of_errors),
-      cmocka_unit_test(test_a_long_value_is_cut),
+      cmocka_unit_test(test_a_long_value_leaves_room_for_the_reason),
+      cmocka_unit_test(test_a_url_keeps_its_secrets_wherever_it_stands),
       cmocka_unit_test(test_names),
       cmocka_unit_test(test_texts),
   };

@@ -285,6 +285,23 @@ static void test_expectations(void **state) {
   expectation_clear(&expectation);
 }
 
+/* Each would backtrace for minutes, or without end. */
+static void test_a_hostile_body_cannot_hold_a_match_up(void **state) {
+  static const char *const patterns[] = {"(a+)+$b", "(a+)\\1b", "(a|aa)+c"};
+  static char body[65536];
+
+  (void)state;
+  memset(body, 'a', sizeof(body));
+  for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
+    struct expectation expectation = {0};
+    char complaint[64];
+
+    assert_int_equal(0, expectation_set_body(&expectation, patterns[i], complaint, 64));
+    assert_false(expectation_body_met(&expectation, body, sizeof(body)));
+    expectation_clear(&expectation);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_whole_stanza),
@@ -295,6 +312,7 @@ int main(void) {
       cmocka_unit_test(test_port_cost),
       cmocka_unit_test(test_same_origin),
       cmocka_unit_test(test_expectations),
+      cmocka_unit_test(test_a_hostile_body_cannot_hold_a_match_up),
   };
 
   return cmocka_run_group_tests_name("probe configuration", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 
 /* What our kernel says to each kind of request, and what it was asked. */
@@ -19,6 +20,7 @@ static struct {
   unsigned sockets;       /* before it says so */
   bool incomplete;
   unsigned asked_legacy, asked_ipv4, asked_ipv6;
+  uint8_t protocol; /* that was asked for last, by family */
 } fake;
 
 int __wrap_netlink_channel_exchange(struct netlink_channel *channel,
@@ -33,6 +35,7 @@ static int status_of(const struct nlmsghdr *request) {
     return fake.legacy;
   }
   assert_int_equal(request->nlmsg_type, SOCK_DIAG_BY_FAMILY);
+  fake.protocol = body->sdiag_protocol;
   if (body->sdiag_family == AF_INET) {
     fake.asked_ipv4++;
     return fake.ipv4;
@@ -108,6 +111,30 @@ static void test_fallback_is_remembered(void **state) {
   assert_int_equal(result.requests, 2);
   assert_int_equal(result.sockets, 2);
   assert_int_equal(fake.asked_legacy, 1);
+  assert_int_equal(fake.protocol, IPPROTO_TCP);
+  sock_diag_close(diag);
+}
+
+/* The legacy request knows TCP alone. */
+static void test_udp(void **state) {
+  const struct sock_diag_request request = {.states = TCP_STATES_ALL};
+  struct sock_diag *diag = open_diag();
+  struct sock_diag_result result;
+  unsigned counted = 0;
+
+  (void)state;
+  fake.sockets = 3;
+  assert_int_equal(sock_diag_dump_udp(diag, &request, count, &counted, &result), 0);
+  assert_int_equal(counted, 6);
+  assert_int_equal(result.sockets, 6);
+  assert_int_equal(result.requests, 2);
+  assert_int_equal(fake.asked_legacy, 0);
+  assert_int_equal(fake.protocol, IPPROTO_UDP);
+  fake.sockets = 0;
+  fake.ipv4 = -ENOENT;
+  assert_int_equal(sock_diag_dump_udp(diag, &request, count, &counted, &result),
+                   -ENOENT);
+  assert_true(result.partial);
   sock_diag_close(diag);
 }
 
@@ -185,6 +212,7 @@ int main(void) {
       cmocka_unit_test(test_a_failure_later_on),
       cmocka_unit_test(test_failure_part_way),
       cmocka_unit_test(test_interrupted),
+      cmocka_unit_test(test_udp),
   };
 
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,12 +10,11 @@ from pathlib import Path
 import egress_lab
 from egress_lab import Lab, LabError, collectd
 
-from . import acts
+from . import acts, ends
 from .stage import INTERVAL, BrokenPromise, Stage
 from .terminal import Terminal
 
 _EXIT_BROKEN_PROMISE = 1
-_EXIT_INTERRUPTED = 130
 _ACTS = (acts.healthy, acts.broken_hop, acts.exhaustion)
 
 
@@ -23,6 +22,10 @@ def main():
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the lab running and say how to look around")
     keep = parser.parse_args().keep
+    return ends.run(lambda: _show(keep), "interrupted; the lab is gone")
+
+
+def _show(keep):
     terminal = Terminal()
     begun = time.monotonic()
     try:
@@ -37,9 +40,6 @@ def main():
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("demo: interrupted; the lab is gone", file=sys.stderr)
-        return _EXIT_INTERRUPTED
     return status
 
 

@@ -32,7 +32,7 @@ def healthy(stage):
     found = stage.promise(f"egress_nat's ports_used is within {_AGREEMENT} ports of what the NAT itself holds",
                           lambda seen: seen.destinations() and seen.agrees(_AGREEMENT), 20)
     terminal.lines(view.ports(terminal, found))
-    terminal.line(view.sockets(found))
+    terminal.lines(view.sockets(terminal, found))
 
 
 def broken_hop(stage):
@@ -75,7 +75,7 @@ def exhaustion(stage):
     found = stage.promise("the VM's collectd blames egress, and no other part",
                           lambda seen: seen.blamed("vm") == ["egress"], _VERDICT_SECONDS)
     terminal.lines(view.ports(terminal, found))
-    terminal.line(view.sockets(found))
+    terminal.lines(view.sockets(terminal, found))
     terminal.lines(view.path(terminal, found, "vm", _VM_TARGETS))
     _quote(stage, "vm", "egress")
     terminal.prose(f"The connections are closed. Their ports come back once {time_wait} s have passed.")

@@ -12,7 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from egress_lab import process
 from egress_lab.prometheus import Metrics
+
+from . import ends
 
 _SECONDS = 20
 _CONFIGURATION = """
@@ -88,7 +91,22 @@ def _print(metrics, log):
         print("\n".join(f"  {line}" for line in said))
 
 
+def _end(daemon):
+    """End collectd, and return what it wrote."""
+    daemon.terminate()
+    try:
+        return daemon.communicate(timeout=_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        return daemon.communicate()[0]
+
+
 def main():
+    process.end_in_order()
+    return ends.run(_show, "interrupted; collectd has ended")
+
+
+def _show():
     plugins = os.environ["EGRESS_PLUGIN_DIR"]
     with tempfile.TemporaryDirectory(prefix="egress-host-") as name:
         folder, port = Path(name), _free_port()
@@ -99,8 +117,7 @@ def main():
         try:
             metrics = _wait(daemon, port)
         finally:
-            daemon.terminate()
-            output, _ = daemon.communicate(timeout=20)
+            output = _end(daemon)
         log = folder / "collectd.log"
         said = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         if metrics is None:

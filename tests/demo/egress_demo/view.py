@@ -4,8 +4,8 @@
 from . import reading
 
 _NAMES = {"pod-proxy": "proxy Pod", "gce-proxy": "proxy VM", "egress": "Cloud NAT"}
-_BAR = 40
 _LABEL = 18
+_CELL, _ARROW = 11, " -> "
 
 
 def path(terminal, found, chain="prod", targets=reading.TARGETS):
@@ -15,8 +15,8 @@ def path(terminal, found, chain="prod", targets=reading.TARGETS):
     cells = [(start, "probing", "dim")]
     cells += [(_NAMES[part], *_state(found, chain, targets, part)) for part in (*hops, "egress")]
     cells.append(("Internet", *_internet(found, chain, targets)))
-    names = " --> ".join(f"{name:^13}" for name, _, _ in cells)
-    states = "     ".join(terminal.paint(f"{state:^13}", colour) for _, state, colour in cells)
+    names = _ARROW.join(f"{name:^{_CELL}}" for name, _, _ in cells)
+    states = (" " * len(_ARROW)).join(terminal.paint(f"{state:^{_CELL}}", colour) for _, state, colour in cells)
     return ["", f"  {names.rstrip()}", f"  {states}", "", f"  {_targets(terminal, found, chain, targets)}",
             f"  {verdict(terminal, found, chain)}"]
 
@@ -29,7 +29,7 @@ def verdict(terminal, found, chain):
     words = " ".join(terminal.paint(f"{location}={found.faults(chain)[location]:.0f}",
                                     "bad" if location in blamed else "dim")
                      for location in reading.LOCATIONS if location in found.faults(chain))
-    return f"verdict of chain {chain}: {words}"
+    return f"verdict of {chain}: {words}"
 
 
 def waterfall(terminal, found, chain, target):
@@ -37,9 +37,9 @@ def waterfall(terminal, found, chain, target):
     phases = found.phases(chain, target)
     total = sum(seconds for _, seconds in phases)
     lines = ["", f"  one probe of {target} through chain {chain}: {1000 * total:.1f} ms"]
-    begun = 0.0
+    begun, bar = 0.0, _bar(terminal)
     for name, seconds in phases:
-        stretch = terminal.span(begun / total, seconds / total, _BAR) if total > 0 else " " * _BAR
+        stretch = terminal.span(begun / total, seconds / total, bar) if total > 0 else " " * bar
         lines.append(f"    {name:<{_LABEL}} |{stretch}| {1000 * seconds:8.2f} ms")
         begun += seconds
     return lines
@@ -47,19 +47,20 @@ def waterfall(terminal, found, chain, target):
 
 def ports(terminal, found):
     """NAT ports by destination, as collectd estimates them, with what the NAT itself holds beside them."""
-    limit = found.nat("ports_limit") or found.nat("ports_allocated")
-    lines = ["", f"  {'NAT ports toward':<{_LABEL + 6}}{'estimated by egress_nat':<{_BAR + 8}} held by the NAT itself"]
+    limit, bar = found.nat("ports_limit") or found.nat("ports_allocated"), _bar(terminal)
+    lines = ["", f"  {'NAT ports toward':<{_LABEL + 6}}{'estimated by egress_nat':<{bar + 7}} held by the NAT itself"]
     for name, used in sorted(found.destinations().items(), key=lambda item: -item[1]):
-        lines.append(f"    {_site(found, name):<{_LABEL + 4}}{gauge(terminal, used, limit)}   {_held(found, name):>4}")
+        lines.append(f"    {_site(found, name):<{_LABEL + 4}}{gauge(terminal, used, limit, bar)}   "
+                     f"{_held(found, name):>4}")
     percent = found.nat("percent", type="limit")
     stalled = found.nat("stalled_connects")
-    lines.append(f"  ports_used {_number(found.nat('ports_used'))} of {_number(limit)} = {_number(percent)} %, "
-                 f"stalled connects {_number(stalled)}; the NAT itself: {found.held()} held, "
-                 f"{found.dropped()} SYNs dropped")
-    return lines
+    summary = (f"ports_used {_number(found.nat('ports_used'))} of {_number(limit)} = {_number(percent)} %, "
+               f"stalled connects {_number(stalled)}; the NAT itself: {found.held()} held, "
+               f"{found.dropped()} SYNs dropped")
+    return lines + terminal.wrap(summary, "  ", "  ")
 
 
-def gauge(terminal, used, limit, width=_BAR):
+def gauge(terminal, used, limit, width):
     """A bar of ports used, with the figures."""
     share = used / limit if limit else 0.0
     colour = "good" if share < 0.7 else "warn" if share < 0.95 else "bad"
@@ -69,15 +70,20 @@ def gauge(terminal, used, limit, width=_BAR):
 def climb(terminal, found, seconds):
     """One line while the ports fill up or become free."""
     used, limit = found.nat("ports_used") or 0, found.nat("ports_limit") or found.nat("ports_allocated")
-    return (f"  {seconds:3.0f} s {gauge(terminal, used, limit, 32)}  NAT: {found.held():3d} held, "
+    bar = 32 if terminal.roomy else 20
+    return (f"  {seconds:3.0f} s {gauge(terminal, used, limit, bar)}  NAT: {found.held():3d} held, "
             f"{found.dropped():3d} dropped  stalled {_number(found.nat('stalled_connects'))}")
 
 
-def sockets(found, group="internet"):
+def sockets(terminal, found, group="internet"):
     """The VM's sockets toward the Internet by state, those that are there."""
     states = {state: count for state, count in found.connections(group).items() if count > 0}
     words = ", ".join(f"{state} {count:.0f}" for state, count in sorted(states.items())) or "none"
-    return f"  the VM's own sockets toward the Internet: {words}"
+    return terminal.wrap(f"the VM's own sockets toward the Internet: {words}", "  ", "    ")
+
+
+def _bar(terminal):
+    return 40 if terminal.roomy else 24
 
 
 def _state(found, chain, targets, part):

@@ -61,8 +61,9 @@ def _add_up(verbs):
 
 
 def _up(given):
+    owner = None if given.keep else identity.calling_shell()
     lab = Lab.up(lab_id=given.id, ports=given.ports, time_wait=given.time_wait, transitory=given.transitory,
-                 established=given.established, squid=given.squid, keep=given.keep, owner=identity.calling_shell())
+                 established=given.established, squid=given.squid, keep=given.keep, owner=owner)
     print(lab.id)
     return 0
 

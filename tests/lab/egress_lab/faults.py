@@ -9,7 +9,7 @@ import os
 import re
 import signal
 
-from . import identity, process, ready, services, sites, state
+from . import gcp, identity, process, ready, services, sites, state
 from .errors import LabError, UsageError
 
 _TABLE = "egress_fault"
@@ -21,11 +21,12 @@ _WAYS = {
     "nat": ("drop", "drop-translated"),
     "inet": ("stop", "status=CODE:NAME", "refuse:NAME", "drop:NAME"),
     "dns": ("stop",),
+    "gcp": ("stop", *gcp.WAYS),
 }
 _CODES = "|".join(services.STATUSES)
 _STATUS = re.compile(rf"status=({_CODES}):({_NAMES})")
 _NAMED = re.compile(rf"(refuse|drop):({_NAMES})")
-_SERVICE_OF = {"podproxy": "podproxy", "vm": "vm", "inet": "web", "dns": "dns"}
+_SERVICE_OF = {"podproxy": "podproxy", "vm": "vm", "inet": "web", "dns": "dns", "gcp": "gcp"}
 # Squid turns to a parent it took for dead again within its peer_connect_timeout (30 s by default).
 _MEND_SECONDS = 40
 
@@ -78,6 +79,8 @@ def _apply(lab_id, current, part, how):
         services.stop(_running(current, part))
     elif how == "pause":
         _signal(_running(current, part), signal.SIGSTOP)
+    elif part == "gcp":
+        gcp.set_faults(lab_id, gcp.WAYS[how])
     elif how == "deny":
         _configure_proxy(lab_id, current, part, "http_access deny all\n", 403)
     elif how.startswith("status="):
@@ -93,6 +96,8 @@ def _undo(lab_id, current, part, how):
             current["services"][_SERVICE_OF[part]] = vars(running)
     elif how == "pause":
         _signal(_running(current, part), signal.SIGCONT)
+    elif part == "gcp":
+        gcp.set_faults(lab_id, {})
     elif how == "deny":
         _configure_proxy(lab_id, current, part, "", None)
     elif how.startswith("status="):

@@ -125,10 +125,13 @@ def owner_nobody():
 
 
 def calling_shell():
-    """The pid that a lab made from the command line belongs to."""
+    """The pid that a lab made from the command line belongs to: a process that ends, as that of pid 1 does not."""
     pid = os.getppid()
     while pid > 1 and _process_name(pid) in _TRANSIENT_PARENTS:
         pid = _parent(pid)
+    if pid <= 1:
+        raise UsageError(f"the calling shell is process {pid}: expected one that ends, for the lab to end with it; "
+                         "use --keep, and `lab down` when you are done")
     return pid
 
 

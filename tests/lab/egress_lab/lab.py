@@ -6,8 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from . import sites, state
 from .errors import LabError, Unavailable, UsageError
 
 _PROGRAMS = {
-    "ip": "iproute2", "nft": "nftables", "squid": "squid", "nginx": "nginx-light", "dnsmasq": "dnsmasq-base",
+    "ip": "iproute2", "nft": "nftables", "squid": "squid", "nginx": "nginx", "dnsmasq": "dnsmasq-base",
     "openssl": "openssl", "mount": "mount", "unshare": "util-linux",
 }
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
@@ -45,10 +43,10 @@ class Lab:
         check_machine()
         mine = not keep and owner is None
         if mine:
-            _end_in_order()
+            process.end_in_order()
         with identity.registry_lock():
             cleanup.sweep()
-            record = identity.owner_nobody() if keep else identity.owner_of(owner or os.getpid())
+            record = identity.owner_nobody() if keep else identity.owner_of(os.getpid() if mine else owner)
             identity.register(lab_id, record)
         try:
             _build(lab_id, settings)
@@ -205,12 +203,3 @@ def _remove_if_owner(lab_id, pid):
     # atexit handlers are inherited by a fork: only the process that made the lab may remove it.
     if os.getpid() == pid and identity.owner_pid(lab_id) == pid:
         _remove(lab_id)
-
-
-def _end_in_order():
-    """Let SIGTERM and SIGHUP end this interpreter as sys.exit does, so that cleaning happens."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda received, _: sys.exit(128 + received))

@@ -5,7 +5,7 @@ The nat part is the VPC's fabric and its Cloud NAT: it routes between the subnet
 alone touches the Internet side. No interface is ever made in the host's own namespace, so no route leads there.
 """
 
-from . import identity, process, sites
+from . import gcp, identity, process, sites
 
 _INSIDE_PARTS = ("pod", "podproxy", "vm")
 
@@ -40,7 +40,8 @@ def _nat_links(lab_id):
 def _inside(part):
     # Only the VM has a way out: what the cluster sends to the Internet goes through the proxy or nowhere.
     reach = "default" if part == "vm" else str(sites.INSIDE)
-    return ["link set lo up", f"address add {sites.ADDRESSES[part]}/24 dev eth0", "link set eth0 up",
+    metadata = [f"address add {gcp.ADDRESS}/32 dev lo"] if part == "vm" else []
+    return ["link set lo up", *metadata, f"address add {sites.ADDRESSES[part]}/24 dev eth0", "link set eth0 up",
             f"route add {reach} via {sites.GATEWAYS[part]}"]
 
 

@@ -4,6 +4,8 @@
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 
 from .errors import LabError
@@ -34,13 +36,22 @@ def alive(pid, start):
     child = _children.get(pid)
     if child is not None and child.poll() is not None:
         del _children[pid]
-    return start_time(pid) == start
+    return start is not None and start_time(pid) == start
 
 
 def adopt(child):
     """Remember a Popen, so that `alive` can reap it."""
     _children[child.pid] = child
     return child
+
+
+def end_in_order():
+    """Let SIGTERM and SIGHUP end this interpreter as sys.exit does, so that cleaning happens."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
 
 
 def run(argv, **options):

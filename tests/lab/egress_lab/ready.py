@@ -9,7 +9,7 @@ import http.client
 import socket
 import ssl
 
-from . import certificates, netns, process, services, sites
+from . import certificates, gcp, netns, process, services, sites
 from .errors import LabError
 
 _SECONDS_A_REQUEST = 5
@@ -40,12 +40,19 @@ def resolver_answers(lab_id):
         return False
 
 
+def google_answers(lab_id):
+    """Whether the fake metadata server answers at all: without the header it refuses, as the real one does."""
+    return _status(lab_id, "vm", gcp.ADDRESS, gcp.PORT, "/computeMetadata/v1/instance/id", gcp.ADDRESS) == 403
+
+
 def serving(lab_id, name):
     """Whether one service does its work; for a proxy, with everything after it."""
     if name == "dns":
         return resolver_answers(lab_id)
     if name == "web":
         return all(site_status(lab_id, site) == 200 for site in sites.SITES)
+    if name == "gcp":
+        return google_answers(lab_id)
     return proxy_status(lab_id, name) == 200
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The daemons of a lab: Squid in podproxy and vm, nginx and dnsmasq in inet."""
+"""The daemons of a lab: Squid in podproxy and vm, nginx and dnsmasq in inet, a fake Google in vm."""
 
 import os
 import resource
@@ -8,11 +8,11 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from . import certificates, identity, netns, process, sites, templates
+from . import certificates, gcp, identity, netns, process, sites, templates
 
 SQUIDS = ("podproxy", "vm")
-ALL = ("dns", "web", *SQUIDS)
-_PART_OF = {"dns": "inet", "web": "inet", "podproxy": "podproxy", "vm": "vm"}
+ALL = ("dns", "web", "gcp", *SQUIDS)
+_PART_OF = {"dns": "inet", "web": "inet", "gcp": "vm", "podproxy": "podproxy", "vm": "vm"}
 # Squid itself waits shutdown_lifetime (1 s in our template) for its clients.
 _GRACE_SECONDS = 3
 _SQUID_TIMEOUTS = {
@@ -48,6 +48,7 @@ def prepare(lab_id, settings):
         folder(lab_id, name).mkdir(mode=0o755)
     _prepare_dns(lab_id)
     _prepare_web(lab_id)
+    gcp.prepare(lab_id, settings)
     for part in SQUIDS:
         _prepare_squid(lab_id, part, settings["squid"])
 
@@ -95,6 +96,8 @@ def _argv(lab_id, name):
         return ["dnsmasq", "--keep-in-foreground", f"--conf-file={configuration}"]
     if name == "web":
         return ["nginx", "-e", str(folder(lab_id, name) / "error.log"), "-c", configuration]
+    if name == "gcp":
+        return gcp.argv(lab_id)
     # -N: one process without a supervisor, so that its pid is the service.
     return ["squid", "-N", "-n", identity.squid_service(lab_id, name), "-f", configuration]
 

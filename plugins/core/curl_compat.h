@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <stdbool.h>
+#include <time.h>
 
 /* Return from a function of type CURLcode if libcurl complains. `easy` is the
  * handle in the function at hand. */
@@ -52,6 +53,22 @@ static inline CURLcode curl_refuse_http09(CURL *easy) {
 #else
   (void)easy;
   return CURLE_OK;
+#endif
+}
+
+/* 7.66: waits its whole time also where libcurl has nothing to watch for the moment,
+ * as while a name is being resolved. */
+static inline CURLMcode curl_wait(CURLM *multi, int milliseconds) {
+#if LIBCURL_VERSION_NUM >= 0x074200
+  return curl_multi_poll(multi, NULL, 0, milliseconds, NULL);
+#else
+  int watched = 0;
+  CURLMcode code = curl_multi_wait(multi, NULL, 0, milliseconds, &watched);
+  const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+
+  if (watched == 0)
+    nanosleep(&pause, NULL);
+  return code;
 #endif
 }
 

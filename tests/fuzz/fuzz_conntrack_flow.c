@@ -25,8 +25,8 @@ struct dump {
 
 static int take_message(const struct nlmsghdr *message, void *data) {
   struct dump *dump = data;
-  struct conntrack_entry entry;
-  int status = conntrack_parse_entry(message, &entry);
+  struct conntrack_flow entry;
+  int status = conntrack_parse_flow(message, &entry);
 
   if (status < 0)
     return status;

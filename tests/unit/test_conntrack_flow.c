@@ -2,7 +2,7 @@
  *
  * The parser of conntrack entries on recorded dumps, and on what no kernel sends.
  */
-#include "egress/conntrack_entry.h"
+#include "egress/conntrack_flow.h"
 #include "capture_file.h"
 
 #include <arpa/inet.h>
@@ -23,9 +23,9 @@ static void test_captured(void **state) {
 
   (void)state;
   for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-    struct conntrack_entry entry;
+    struct conntrack_flow entry;
 
-    assert_int_equal(conntrack_parse_entry(message, &entry), 0);
+    assert_int_equal(conntrack_parse_flow(message, &entry), 0);
     assert_true(entry.has_timeout);
     assert_true(net_endpoint_equal(&entry.source, &entry.reply_destination));
     states[entry.tcp_state] += entry.protocol == IPPROTO_TCP;
@@ -45,14 +45,14 @@ static void test_captured(void **state) {
 
 /* The gateway's own table: the local end of the reply is the translated one. */
 static void test_translated(void **state) {
-  struct conntrack_entry entry;
+  struct conntrack_flow entry;
   struct net_address gateway;
   size_t size;
   struct nlmsghdr *message = capture_read("nat-conntrack-dump-0", &size);
 
   (void)state;
   assert_int_equal(net_address_parse("192.0.2.1", &gateway), 0);
-  assert_int_equal(conntrack_parse_entry(message, &entry), 0);
+  assert_int_equal(conntrack_parse_flow(message, &entry), 0);
   assert_true(net_address_equal(&entry.reply_destination.address, &gateway));
   assert_false(net_address_equal(&entry.source.address, &gateway));
   assert_true(net_endpoint_equal(&entry.destination, &entry.reply_source));
@@ -68,12 +68,12 @@ static void test_cut_at_every_byte(void **state) {
   (void)state;
   for (uint32_t cut = sizeof(struct nlmsghdr); cut <= length; cut++) {
     struct nlmsghdr *piece = malloc(cut);
-    struct conntrack_entry entry;
+    struct conntrack_flow entry;
 
     assert_non_null(piece);
     memcpy(piece, datagram, cut);
     piece->nlmsg_len = cut;
-    whole += conntrack_parse_entry(piece, &entry) == 0;
+    whole += conntrack_parse_flow(piece, &entry) == 0;
     free(piece);
   }
   /* Between two attributes behind the tuples a cut leaves a whole message. */
@@ -108,34 +108,34 @@ static void put_tuple(struct nlmsghdr *message, uint16_t type, uint8_t protocol)
 static void test_by_hand(void **state) {
   _Alignas(struct nlmsghdr) char buffer[1024];
   struct nlmsghdr *message = make_message(buffer);
-  struct conntrack_entry entry;
+  struct conntrack_flow entry;
 
   (void)state;
-  assert_int_equal(conntrack_parse_entry(message, &entry), -EBADMSG);
+  assert_int_equal(conntrack_parse_flow(message, &entry), -EBADMSG);
   put_tuple(message, CTA_TUPLE_ORIG, IPPROTO_TCP);
-  assert_int_equal(conntrack_parse_entry(message, &entry), -EBADMSG); /* no reply */
+  assert_int_equal(conntrack_parse_flow(message, &entry), -EBADMSG); /* no reply */
   put_tuple(message, CTA_TUPLE_REPLY, IPPROTO_TCP);
   mnl_attr_put_u32(message, 200, 1); /* of a kernel to come */
-  assert_int_equal(conntrack_parse_entry(message, &entry), 0);
+  assert_int_equal(conntrack_parse_flow(message, &entry), 0);
   assert_int_equal(entry.source.port, 4000);
   assert_int_equal(entry.reply_destination.port, 443);
   assert_false(entry.has_timeout);
   put_tuple(message, CTA_TUPLE_REPLY, IPPROTO_UDP); /* of another protocol */
-  assert_int_equal(conntrack_parse_entry(message, &entry), -EBADMSG);
+  assert_int_equal(conntrack_parse_flow(message, &entry), -EBADMSG);
   message->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE;
-  assert_int_equal(conntrack_parse_entry(message, &entry), -EBADMSG);
+  assert_int_equal(conntrack_parse_flow(message, &entry), -EBADMSG);
 }
 
 static void test_numbers_too_short(void **state) {
   _Alignas(struct nlmsghdr) char buffer[1024];
   struct nlmsghdr *message = make_message(buffer);
-  struct conntrack_entry entry;
+  struct conntrack_flow entry;
 
   (void)state;
   put_tuple(message, CTA_TUPLE_ORIG, IPPROTO_TCP);
   put_tuple(message, CTA_TUPLE_REPLY, IPPROTO_TCP);
   mnl_attr_put_u16(message, CTA_TIMEOUT, 1);
-  assert_int_equal(conntrack_parse_entry(message, &entry), -EBADMSG);
+  assert_int_equal(conntrack_parse_flow(message, &entry), -EBADMSG);
 }
 
 int main(void) {
@@ -147,5 +147,5 @@ int main(void) {
       cmocka_unit_test(test_numbers_too_short),
   };
 
-  return cmocka_run_group_tests_name("conntrack_entry", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("conntrack_flow", tests, NULL, NULL);
 }

@@ -3,34 +3,22 @@
  * Reading edge: the flows of the conntrack table, over ctnetlink. Needs
  * CAP_NET_ADMIN.
  */
-#ifndef EGRESS_CONNTRACK_ENTRY_H
-#define EGRESS_CONNTRACK_ENTRY_H
+#ifndef EGRESS_CONNTRACK_FLOW_H
+#define EGRESS_CONNTRACK_FLOW_H
 
 #include "egress/address.h"
 #include "egress/conntrack.h"
 
 #pragma GCC visibility push(default)
 
-/* As the kernel numbers them (include/uapi/linux/netfilter/nf_conntrack_tcp.h). */
-enum conntrack_tcp_state {
-  CONNTRACK_TCP_NONE,
-  CONNTRACK_TCP_SYN_SENT,
-  CONNTRACK_TCP_SYN_RECEIVED,
-  CONNTRACK_TCP_ESTABLISHED,
-  CONNTRACK_TCP_FIN_WAIT,
-  CONNTRACK_TCP_CLOSE_WAIT,
-  CONNTRACK_TCP_LAST_ACK,
-  CONNTRACK_TCP_TIME_WAIT,
-  CONNTRACK_TCP_CLOSE, /* after a reset */
-  CONNTRACK_TCP_SYN_SENT2, /* SYNs from both ends */
-};
-#define CONNTRACK_TCP_STATES 10
+/* Those of TCP are the first of enum conntrack_state. */
+#define CONNTRACK_TCP_STATES (CONNTRACK_TCP_SYN_SENT2 + 1)
 
 /* One flow. The source of the reply is the remote end as a NAT further on sees it, its
  * destination the local one: both after this machine's own translation. */
-struct conntrack_entry {
+struct conntrack_flow {
   uint8_t protocol;   /* IPPROTO_* */
-  uint8_t tcp_state;  /* enum conntrack_tcp_state; NONE for other protocols */
+  uint8_t tcp_state;  /* one of CONNTRACK_TCP_*; NONE for other protocols */
   bool seen_reply;
   bool assured;       /* UDP: a stream, whose timeout is the longer one */
   bool has_timeout;
@@ -40,21 +28,21 @@ struct conntrack_entry {
                                                           protocol has none */
 };
 
-typedef void conntrack_entry_callback(const struct conntrack_entry *entry, void *data);
+typedef void conntrack_flow_callback(const struct conntrack_flow *flow, void *data);
 
 struct conntrack_dump {
-  uint64_t entries;
+  uint64_t flows;
   unsigned malformed; /* left out: cut or inconsistent */
   bool partial;       /* interrupted, or failed part way */
 };
 
 /* The whole table of this network namespace, both families. Returns 0, or -errno when
  * nothing could be read (as conntrack_read_table); *result is always filled. */
-int conntrack_read_entries(struct conntrack *conntrack, conntrack_entry_callback *callback,
+int conntrack_read_flows(struct conntrack *conntrack, conntrack_flow_callback *callback,
                            void *data, struct conntrack_dump *result);
 
 /* The parser alone. Returns 0, or -EBADMSG (cut, inconsistent, or no flow). */
-int conntrack_parse_entry(const struct nlmsghdr *message, struct conntrack_entry *entry);
+int conntrack_parse_flow(const struct nlmsghdr *message, struct conntrack_flow *flow);
 
 #pragma GCC visibility pop
 #endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine against servers of its own on 127.0.0.1. Nothing is asserted about
+ * how fast anything is, only about what comes out in the end.
+ */
+#include "unit.h"
+
+#include "engine.h"
+#include "local_server.h"
+#include "option_tree.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define WAIT_SECONDS 20
+
+struct bench {
+  struct probe_config config;
+  struct board *board;
+  struct engine *engine;
+  struct chain_report report;
+};
+
+__attribute__((format(printf, 2, 3))) static void start(struct bench *bench,
+                                                        const char *format, ...) {
+  char text[4096];
+  struct option_error error;
+  struct option *tree;
+  va_list arguments;
+
+  va_start(arguments, format);
+  vsnprintf(text, sizeof(text), format, arguments);
+  va_end(arguments);
+  *bench = (struct bench){0};
+  tree = option_tree_parse(text);
+  assert_non_null(tree);
+  probe_config_init(&bench->config);
+  if (probe_config_parse(tree, &bench->config, &error) < 0)
+    fail_msg("%s", error.text);
+  option_tree_free(tree);
+  assert_int_equal(
+      0, probe_config_settle(&bench->config, NANOSECONDS_PER_SECOND, &error));
+  assert_int_equal(0, board_new(&bench->config, &bench->board));
+  assert_int_equal(0, chain_report_init(&bench->report, &bench->config.chains[0]));
+  assert_int_equal(0, engine_start(&bench->config, bench->board, &bench->engine));
+}
+
+static void stop(struct bench *bench) {
+  engine_stop(bench->engine);
+  chain_report_clear(&bench->report);
+  board_free(bench->board);
+  probe_config_clear(&bench->config);
+}
+
+static const struct target_report *target_of(const struct bench *bench, size_t target) {
+  return &bench->report.targets[target];
+}
+
+typedef bool condition(const struct bench *bench, int argument);
+
+static void wait_for(struct bench *bench, const char *what, condition *met,
+                     int argument) {
+  for (int i = 0; i < WAIT_SECONDS * 100; i++) {
+    board_take(bench->board, 0, &bench->report);
+    if (met(bench, argument))
+      return;
+    usleep(10000);
+  }
+  fail_msg("%d s without %s; last result %s, location %d", WAIT_SECONDS, what,
+           result_names[target_of(bench, 0)->last.outcome.result],
+           bench->report.location);
+}
+
+static bool is_known(const struct bench *bench, int argument) {
+  (void)argument;
+  return target_of(bench, 0)->known;
+}
+
+static bool is_judged_at(const struct bench *bench, int location) {
+  return bench->report.judged && bench->report.location == location;
+}
+
+static bool has_result(const struct bench *bench, int result) {
+  return target_of(bench, 0)->counters.results[result] > 0;
+}
+
+static void assert_adds_up(const struct attempt_report *last) {
+  nanoseconds sum = 0;
+
+  for (size_t i = 0; i < last->phases.count; i++)
+    sum += last->phases.lengths[i].length;
+  assert_int_equal(sum, phases_total(&last->phases));
+  assert_true(sum > 0);
+}
+
+/* A tcp:// target goes through CONNECT, an http:// one does not. */
+static const char through_proxy[] = "<Plugin egress_probe>\n"
+                                    "Interval 0.4\n"
+                                    "<Hop \"proxy\">\n"
+                                    "URL \"http://127.0.0.1:%u\"\n"
+                                    "%s"
+                                    "</Hop>\n"
+                                    "<Chain \"c\">\n"
+                                    "Hops \"proxy\"\n"
+                                    "<Target \"tunnel\">\n"
+                                    "URL \"tcp://origin.invalid:443\"\n"
+                                    "</Target>\n"
+                                    "<Target \"plain\">\n"
+                                    "URL \"http://origin.invalid/\"\n"
+                                    "ExpectBody \"^fine$\"\n"
+                                    "</Target>\n"
+                                    "</Chain>\n"
+                                    "</Plugin>\n";
+
+static const struct fault {
+  enum local_server_mode mode;
+  enum result tunnel, plain;
+  int tunnel_status;
+} faults[] = {
+    {LOCAL_SERVER_HANG, RESULT_TUNNEL_TIMEOUT, RESULT_TIMEOUT, 0},
+    {LOCAL_SERVER_ERROR, RESULT_PROXY_ERROR, RESULT_PROXY_ERROR, 503},
+    {LOCAL_SERVER_GARBAGE, RESULT_PROXY_ERROR, RESULT_PROXY_ERROR, 0},
+    {LOCAL_SERVER_DENY, RESULT_PROXY_DENIED, RESULT_PROXY_DENIED, 407},
+    {LOCAL_SERVER_CLOSE, RESULT_PROXY_ERROR, RESULT_PROXY_ERROR, 0},
+};
+
+static bool fails_as(const struct bench *bench, int index) {
+  return target_of(bench, 0)->last.outcome.result == faults[index].tunnel &&
+         target_of(bench, 0)->last.connect_status == faults[index].tunnel_status &&
+         target_of(bench, 1)->last.outcome.result == faults[index].plain;
+}
+
+static void test_proxy_faults(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_GOOD);
+  struct bench bench;
+
+  (void)state;
+  start(&bench, through_proxy, local_server_port(server), "");
+  wait_for(&bench, "a good round", is_judged_at, VERDICT_NONE);
+  assert_int_equal(RESULT_OK, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(RESULT_OK, target_of(&bench, 1)->last.outcome.result);
+  assert_int_equal(200, target_of(&bench, 0)->last.connect_status);
+  assert_int_equal(200, target_of(&bench, 1)->last.status);
+  assert_int_equal(PART_WORKED, target_of(&bench, 1)->parts[2]);
+  assert_adds_up(&target_of(&bench, 0)->last);
+  for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+    local_server_set_mode(server, faults[i].mode);
+    wait_for(&bench, "the fault's results", fails_as, (int)i);
+    assert_int_equal(PHASE_TUNNEL, phases_current(&target_of(&bench, 0)->last.phases));
+    assert_adds_up(&target_of(&bench, 0)->last);
+    assert_adds_up(&target_of(&bench, 1)->last);
+  }
+  local_server_set_mode(server, LOCAL_SERVER_GOOD);
+  wait_for(&bench, "mending", is_judged_at, VERDICT_NONE);
+  stop(&bench);
+  local_server_stop(server);
+}
+
+static void test_dead_proxy_is_blamed_and_forgiven(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_DENY);
+  struct bench bench;
+
+  (void)state;
+  start(&bench, through_proxy, local_server_port(server), "");
+  wait_for(&bench, "the verdict", is_judged_at, VERDICT_HOP);
+  assert_true(bench.report.change.raised);
+  assert_non_null(strstr(bench.report.change.sentence, "c: fault at proxy (127.0.0.1:"));
+  assert_non_null(strstr(bench.report.change.sentence, "407"));
+  assert_int_equal(PART_FAILED, target_of(&bench, 0)->parts[0]);
+  local_server_set_mode(server, LOCAL_SERVER_GOOD);
+  wait_for(&bench, "the all-clear", is_judged_at, VERDICT_NONE);
+  assert_false(bench.report.change.raised);
+  assert_true(bench.report.change.serial >= 2);
+  stop(&bench);
+  local_server_stop(server);
+}
+
+/* A port that nobody listens on: bound, and kept by us. */
+static int take_port(uint16_t *port) {
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof(address);
+  int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  assert_true(holder >= 0);
+  assert_int_equal(0, bind(holder, (struct sockaddr *)&address, size));
+  assert_int_equal(0, getsockname(holder, (struct sockaddr *)&address, &size));
+  *port = ntohs(address.sin_port);
+  return holder;
+}
+
+static void test_refused(void **state) {
+  struct bench bench;
+  uint16_t port = 0;
+  int holder = take_port(&port);
+
+  (void)state;
+  start(&bench, through_proxy, port, "");
+  wait_for(&bench, "a verdict", is_judged_at, VERDICT_HOP);
+  assert_int_equal(RESULT_REFUSED, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(ECONNREFUSED, target_of(&bench, 0)->last.outcome.system_error);
+  stop(&bench);
+  close(holder);
+}
+
+/* With a full accept queue Linux drops the SYN: the client waits. */
+static void test_connect_timeout_of_the_hop(void **state) {
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct bench bench;
+  uint16_t port = 0;
+  int fillers[4], listener = take_port(&port);
+
+  (void)state;
+  assert_int_equal(0, listen(listener, 0));
+  address.sin_port = htons(port);
+  for (size_t i = 0; i < 4; i++) {
+    fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    (void)!connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
+  }
+  start(&bench, through_proxy, port, "ConnectTimeout 0.02\n");
+  wait_for(&bench, "a timeout", has_result, RESULT_CONNECT_TIMEOUT);
+  assert_true(phases_total(&target_of(&bench, 0)->last.phases) <
+              bench.config.chains[0].timeout);
+  stop(&bench);
+  for (size_t i = 0; i < 4; i++)
+    close(fillers[i]);
+  close(listener);
+}
+
+static void test_missing_password_file(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_GOOD);
+  char path[] = "/tmp/egress-secret-XXXXXX", option[128];
+  struct bench bench;
+  int file;
+
+  (void)state;
+  close(mkstemp(path));
+  unlink(path);
+  snprintf(option, sizeof(option), "User \"u\"\nPasswordFile \"%s\"\n", path);
+  start(&bench, through_proxy, local_server_port(server), option);
+  for (int i = 0; i < WAIT_SECONDS * 100 && bench.report.finished == 0; i++) {
+    board_take(bench.board, 0, &bench.report);
+    usleep(10000);
+  }
+  assert_int_equal(ENOENT, bench.report.hop_errors[0]);
+  assert_false(target_of(&bench, 0)->known);
+  assert_false(bench.report.judged);
+  assert_int_equal(0, local_server_requests(server));
+
+  file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  assert_int_equal(3, write(file, "pw\n", 3));
+  close(file);
+  wait_for(&bench, "the file to be found", is_known, 0);
+  assert_int_equal(0, bench.report.hop_errors[0]);
+  assert_int_equal(RESULT_OK, target_of(&bench, 0)->last.outcome.result);
+  /* base64 of "u:pw" */
+  assert_true(local_server_last_has(server, "Proxy-Authorization: Basic dTpwdw=="));
+  stop(&bench);
+  unlink(path);
+  local_server_stop(server);
+}
+
+static void test_redirect_takes_no_header_to_another_host(void **state) {
+  struct local_server *first = local_server_start(LOCAL_SERVER_REDIRECT);
+  struct local_server *second = local_server_start(LOCAL_SERVER_GOOD);
+  struct bench bench;
+  char location[64];
+
+  (void)state;
+  snprintf(location, sizeof(location), "http://127.0.0.1:%u/there",
+           local_server_port(second));
+  local_server_set_location(first, location);
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 0.4\n<Chain \"c\">\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\nFollowRedirects true\nHeader \"X-Key: abc\"\n"
+        "MaxRedirects 2\n</Target>\n</Chain>\n</Plugin>\n",
+        local_server_port(first));
+  wait_for(&bench, "a good round", has_result, RESULT_OK);
+  assert_true(local_server_last_has(first, "X-Key: abc"));
+  assert_true(local_server_requests(second) > 0);
+  assert_true(local_server_last_has(second, "GET /there"));
+  assert_false(local_server_last_has(second, "X-Key"));
+  assert_adds_up(&target_of(&bench, 0)->last);
+
+  snprintf(location, sizeof(location), "http://127.0.0.1:%u/round",
+           local_server_port(first));
+  local_server_set_location(first, location);
+  wait_for(&bench, "the loop's end", has_result, RESULT_STATUS);
+  stop(&bench);
+  local_server_stop(first);
+  local_server_stop(second);
+}
+
+static void test_endless_body_is_cut(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_ENDLESS);
+  struct bench bench;
+
+  (void)state;
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 2\n<Chain \"c\">\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\nExpectBody \"^x+$\"\nMaxBody 10000\n"
+        "</Target>\n</Chain>\n</Plugin>\n",
+        local_server_port(server));
+  wait_for(&bench, "a round", is_known, 0);
+  assert_int_equal(RESULT_OK, target_of(&bench, 0)->last.outcome.result);
+  stop(&bench);
+  local_server_stop(server);
+}
+
+/* Each attempt counts, also those that are tried again. */
+static void test_retries_are_counted(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_CLOSE);
+  const struct target_report *target;
+  struct bench bench;
+
+  (void)state;
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 1\nRetries 2\n<Chain \"c\">\nLadder false\n"
+        "<Target \"t\">\nURL \"http://127.0.0.1:%u/\"\n</Target>\n</Chain>\n</Plugin>\n",
+        local_server_port(server));
+  wait_for(&bench, "a failed round", has_result, RESULT_OTHER);
+  target = target_of(&bench, 0);
+  assert_int_equal(0, target->counters.results[RESULT_OTHER] % 3);
+  stop(&bench);
+  local_server_stop(server);
+}
+
+/* The time limit would be 4 s, and the server never answers. */
+static void test_stops_whatever_hangs(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_HANG);
+  struct bench bench;
+  nanoseconds begun;
+
+  (void)state;
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 10\nTimeout 4\n<Chain \"c\">\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\n</Target>\n</Chain>\n</Plugin>\n",
+        local_server_port(server));
+  for (int i = 0; i < WAIT_SECONDS * 100 && local_server_requests(server) == 0; i++)
+    usleep(10000);
+  assert_true(local_server_requests(server) > 0);
+  begun = clock_now(CLOCK_MONOTONIC);
+  stop(&bench);
+  assert_true(clock_now(CLOCK_MONOTONIC) - begun < NANOSECONDS_PER_SECOND);
+  local_server_stop(server);
+}
+
+/* A probe that listened to any of these would reach nothing. */
+static void poison_environment(void) {
+  static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY",
+                                      "all_proxy", "ALL_PROXY"};
+
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    setenv(names[i], "http://192.0.2.1:9", 1);
+  setenv("no_proxy", "*", 1);
+  setenv("NO_PROXY", "*", 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_proxy_faults),
+      cmocka_unit_test(test_dead_proxy_is_blamed_and_forgiven),
+      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_connect_timeout_of_the_hop),
+      cmocka_unit_test(test_missing_password_file),
+      cmocka_unit_test(test_redirect_takes_no_header_to_another_host),
+      cmocka_unit_test(test_endless_body_is_cut),
+      cmocka_unit_test(test_retries_are_counted),
+      cmocka_unit_test(test_stops_whatever_hangs),
+  };
+
+  poison_environment();
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+  return cmocka_run_group_tests_name("probe engine", tests, NULL, NULL);
+}
