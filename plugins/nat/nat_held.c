@@ -68,18 +68,33 @@ void nat_held_supersede(struct nat_held *held, struct nat_table *table, uint32_t
     supersede(held, table, &place);
 }
 
+/* One that finds no place to be noted is as one without a tag. */
+static void note_tag(struct nat_held *held, struct nat_table *table,
+                     const struct nat_tag_place *place) {
+  struct nat_tag_place before;
+
+  switch (nat_tags_note(&held->tags, RINGS(held), place, &before)) {
+  case NAT_TAGS_REPLACED:
+    supersede(held, table, &before);
+    break;
+  case NAT_TAGS_NO_ROOM:
+    nat_ring_at(&held->kinds[place->ring].ring, place->position)->tag = 0;
+    break;
+  case NAT_TAGS_NEW:
+    break;
+  }
+}
+
 int nat_held_push(struct nat_held *held, unsigned kind, struct nat_table *table,
                   uint32_t index, uint16_t tag, uint32_t time) {
   struct nat_ring *ring = &held->kinds[kind].ring;
   const struct nat_tag_place place = {kind, ring->head};
-  int status;
+  int status = nat_ring_push(ring, nat_ring_entry(index, tag, time));
 
-  nat_held_supersede(held, table, index, tag);
-  status = nat_ring_push(ring, nat_ring_entry(index, tag, time));
   if (status < 0)
     return status;
-  if (tag != 0 && !nat_tags_note(&held->tags, RINGS(held), &place))
-    nat_ring_at(ring, place.position)->tag = 0;
+  if (tag != 0)
+    note_tag(held, table, &place);
   nat_table_at(table, index)->pending++;
   return 0;
 }

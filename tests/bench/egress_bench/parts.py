@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The parts of the bench: a module each, with add_options(parser), and run(build, given) that returns the figures."""
 
-from . import conntrack, sockets
+from . import conntrack, nat, sockets
 
-PARTS = {"sockets": sockets, "conntrack": conntrack}
+PARTS = {"sockets": sockets, "conntrack": conntrack, "nat": nat}
