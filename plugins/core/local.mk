@@ -6,6 +6,7 @@ noinst_HEADERS += \
 	include/egress/address.h \
 	include/egress/clock.h \
 	include/egress/conntrack.h \
+	include/egress/conntrack_flow.h \
 	include/egress/daemon.h \
 	include/egress/flow.h \
 	include/egress/metric.h \
@@ -16,6 +17,7 @@ noinst_HEADERS += \
 	plugins/core/collectd-config.h \
 	plugins/core/collectd-shim.h \
 	plugins/core/ctnetlink.h \
+	plugins/core/endpoint_hash.h \
 	plugins/core/flow_builder.h \
 	plugins/core/curl_compat.h \
 	plugins/core/flow_groups.h \
@@ -41,6 +43,7 @@ libegress_core_la_SOURCES = \
 	plugins/core/address.c \
 	plugins/core/conntrack.c \
 	plugins/core/conntrack_entry.c \
+	plugins/core/conntrack_flow.c \
 	plugins/core/conntrack_parse.c \
 	plugins/core/conntrack_stat.c \
 	plugins/core/conntrack_totals.c \
@@ -84,6 +87,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_address \
 	tests/unit/test_conntrack \
+	tests/unit/test_conntrack_flow \
 	tests/unit/test_conntrack_source \
 	tests/unit/test_flow_builder \
 	tests/unit/test_flow_rtt \
@@ -136,6 +140,12 @@ tests_unit_test_conntrack_source_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=netlink_channel_open,--wrap=netlink_channel_close \
 	-Wl,--wrap=netlink_channel_exchange,--wrap=proc_file_read,--wrap=clock_gettime
 tests_unit_test_conntrack_source_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_conntrack_flow_SOURCES = tests/unit/test_conntrack_flow.c
+tests_unit_test_conntrack_flow_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCAPTURE_DIRECTORY='"$(CAPTURES)/conntrack_flow"'
+tests_unit_test_conntrack_flow_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_conntrack_flow_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
 
 tests_unit_test_flow_builder_SOURCES = tests/unit/test_flow_builder.c
 tests_unit_test_flow_builder_CFLAGS = $(UNIT_CFLAGS)

@@ -103,6 +103,13 @@ int close_events_open(close_events_callback *callback, void *data,
 
 size_t close_events_buffer(const struct close_events *events) { return events->buffer; }
 
+/* Not mnl_nlmsg_ok(): it compares lengths as signed, and takes one of 2^31 bytes or
+ * more for a small one. */
+static bool is_whole(const struct nlmsghdr *message, size_t received) {
+  return received >= sizeof(*message) && message->nlmsg_len >= sizeof(*message) &&
+         message->nlmsg_len <= received;
+}
+
 /* Messages too long for their place are cut, and left out by their length. */
 static size_t parse_batch(struct close_events *events, unsigned messages) {
   size_t count = 0;
@@ -111,7 +118,7 @@ static size_t parse_batch(struct close_events *events, unsigned messages) {
     const void *place = events->messages[i];
     const struct nlmsghdr *message = place;
 
-    if (mnl_nlmsg_ok(message, (int)events->headers[i].msg_len) &&
+    if (is_whole(message, events->headers[i].msg_len) &&
         message->nlmsg_type == SOCK_DIAG_BY_FAMILY &&
         sock_diag_parse(message, &events->records[count]) == 0)
       count++;

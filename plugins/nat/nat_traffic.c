@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_traffic.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #define IPV4(a, b, c, d, bits)                                                           \
   {                                                                                      \
     .base = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}}, .length = 96 + (bits) \
@@ -21,27 +18,10 @@ static const struct net_prefix default_bypass[] = {
 /* NAT64's well-known prefix (RFC 6052, 2.1), the only one Cloud NAT serves. */
 static const struct net_prefix nat64 = {.base = {{0, 0x64, 0xff, 0x9b}}, .length = 96};
 
-int nat_networks_add(struct nat_networks *networks, const struct net_prefix *prefix) {
-  struct net_prefix *grown;
-
-  if (networks->count == NAT_NETWORKS_MAX)
-    return -E2BIG;
-  grown = realloc(networks->prefixes, (networks->count + 1) * sizeof(*grown));
-  if (!grown)
-    return -ENOMEM;
-  networks->prefixes = grown;
-  networks->prefixes[networks->count++] = *prefix;
-  return 0;
-}
-
-void nat_networks_free(struct nat_networks *networks) {
-  free(networks->prefixes);
-  *networks = (struct nat_networks){0};
-}
-
-bool nat_networks_contain(const struct nat_networks *networks,
-                          const struct net_address *address) {
-  return net_prefixes_contain(networks->prefixes, networks->count, address);
+void nat_traffic_free(struct nat_traffic *traffic) {
+  nat_networks_free(&traffic->networks);
+  nat_networks_free(&traffic->sources);
+  nat_networks_free(&traffic->bypass);
 }
 
 static bool is_bypassed(const struct nat_traffic *traffic,
@@ -66,4 +46,13 @@ bool nat_traffic_takes(const struct nat_traffic *traffic,
           : scope != NET_SCOPE_PUBLIC)
     return false;
   return !is_bypassed(traffic, destination);
+}
+
+bool nat_traffic_takes_from(const struct nat_traffic *traffic,
+                            const struct net_address *source) {
+  static const struct net_address none, none_ipv4 = {{[10] = 0xff, [11] = 0xff}};
+
+  return traffic->sources.count == 0 || net_address_equal(source, &none) ||
+         net_address_equal(source, &none_ipv4) ||
+         nat_networks_contain(&traffic->sources, source);
 }
