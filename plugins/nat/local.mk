@@ -3,6 +3,7 @@
 noinst_HEADERS += \
 	plugins/nat/close_event.h \
 	plugins/nat/close_events.h \
+	plugins/nat/close_filter.h \
 	plugins/nat/discovery.h \
 	plugins/nat/discovery_cycle.h \
 	plugins/nat/discovery_thread.h \
@@ -52,6 +53,7 @@ libegress_nat_la_LIBADD = $(LIBMNL_LIBS) $(LIBCURL_LIBS) $(YAJL_LIBS) -lm
 libegress_nat_la_SOURCES = \
 	plugins/nat/close_event.c \
 	plugins/nat/close_events.c \
+	plugins/nat/close_filter.c \
 	plugins/nat/discovery.c \
 	plugins/nat/discovery_cycle.c \
 	plugins/nat/discovery_thread.c \
@@ -109,6 +111,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_close_event \
 	tests/unit/test_close_events \
+	tests/unit/test_close_filter \
 	tests/unit/test_discovery \
 	tests/unit/test_discovery_thread \
 	tests/unit/test_gcp_json \
@@ -134,6 +137,10 @@ tests_unit_test_close_event_LDADD = $(NAT_UNIT_LIBS)
 tests_unit_test_close_events_SOURCES = tests/unit/test_close_events.c
 tests_unit_test_close_events_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_close_events_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_close_filter_SOURCES = tests/unit/test_close_filter.c
+tests_unit_test_close_filter_CFLAGS = $(NAT_UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_close_filter_LDADD = $(NAT_UNIT_LIBS) $(LIBMNL_LIBS)
 
 tests_unit_test_nat_config_SOURCES = tests/unit/test_nat_config.c
 tests_unit_test_nat_config_CFLAGS = $(NAT_UNIT_CFLAGS)

@@ -30,6 +30,7 @@ struct nat_reader {
   struct nat_tracked *tracked; /* NULL: sockets are counted */
   struct nat_track_timeouts timeouts;
   struct close_events *events; /* NULL: none to be had, or conntrack is counted */
+  uint32_t bypassing;          /* as their filter has it */
   const struct flow_summary *last; /* retained for the engine */
   nanoseconds last_begun;
   struct nat_reading reading;
@@ -57,6 +58,25 @@ static void drain_before_pass(void *data) {
 
   if (reader->events)
     close_events_drain(reader->events);
+}
+
+/* The gateways that this machine's own connections do not take, which discovery may find
+ * out: a bit each. */
+static uint32_t find_bypassing(const struct nat_config *config) {
+  uint32_t bypassing = 0;
+
+  for (size_t i = 0; i < config->gateway_count; i++)
+    if (config->gateways[i].own_bypass)
+      bypassing |= 1u << i;
+  return bypassing;
+}
+
+static void refilter_events(struct nat_reader *reader) {
+  uint32_t bypassing = find_bypassing(reader->config);
+
+  if (reader->events && bypassing != reader->bypassing)
+    close_events_refilter(reader->events, reader->config);
+  reader->bypassing = bypassing;
 }
 
 static unsigned classify(const struct sock_diag_record *record, void *data) {
@@ -94,7 +114,8 @@ static int count_sockets(struct nat_reader *reader) {
 
   nat_tracked_free(reader->tracked);
   reader->tracked = NULL;
-  reader->reading.events = close_events_open(take_events, reader, &reader->events);
+  reader->reading.events =
+      close_events_open(take_events, reader, reader->config, &reader->events);
   subscribed = clock_now(CLOCK_MONOTONIC);
   if (reader->reading.events == 0)
     settings.covered_since[NAT_TCP] = subscribed;
@@ -270,6 +291,7 @@ static int read_all(struct nat_reader *reader, nanoseconds interval,
   reader->reading.sockets = status;
   if (status < 0)
     return status;
+  refilter_events(reader);
   reader->reading.fallback = (*summary)->fallback;
   if (!reader->tracked && reader->config->source == NAT_SOURCE_AUTO &&
       (reader->reads++ % LOOK_EVERY == 0 || !reader->choice.decided))
