@@ -120,6 +120,7 @@ check_PROGRAMS += \
 	tests/unit/test_nat_engine \
 	tests/unit/test_nat_forecast \
 	tests/unit/test_nat_model \
+	tests/unit/test_nat_reader \
 	tests/unit/test_nat_retime \
 	tests/unit/test_nat_reuse \
 	tests/unit/test_nat_top \
@@ -153,6 +154,13 @@ tests_unit_test_nat_engine_LDADD = $(NAT_UNIT_LIBS)
 tests_unit_test_nat_model_SOURCES = tests/unit/test_nat_model.c
 tests_unit_test_nat_model_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_model_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_reader_SOURCES = tests/unit/test_nat_reader.c
+tests_unit_test_nat_reader_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_reader_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=close_events_open,--wrap=close_events_refilter \
+	-Wl,--wrap=close_events_start,--wrap=clock_gettime
+tests_unit_test_nat_reader_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_top_SOURCES = tests/unit/test_nat_top.c
 tests_unit_test_nat_top_CFLAGS = $(NAT_UNIT_CFLAGS)
