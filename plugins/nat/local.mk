@@ -119,6 +119,7 @@ check_PROGRAMS += \
 	tests/unit/test_nat_config \
 	tests/unit/test_nat_engine \
 	tests/unit/test_nat_forecast \
+	tests/unit/test_nat_gone \
 	tests/unit/test_nat_model \
 	tests/unit/test_nat_reader \
 	tests/unit/test_nat_retime \
@@ -150,6 +151,10 @@ tests_unit_test_nat_config_LDADD = liboption-tree.la $(NAT_UNIT_LIBS)
 tests_unit_test_nat_engine_SOURCES = tests/unit/test_nat_engine.c
 tests_unit_test_nat_engine_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_engine_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_gone_SOURCES = tests/unit/test_nat_gone.c
+tests_unit_test_nat_gone_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_gone_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_model_SOURCES = tests/unit/test_nat_model.c
 tests_unit_test_nat_model_CFLAGS = $(NAT_UNIT_CFLAGS)
