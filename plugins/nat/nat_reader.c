@@ -36,7 +36,7 @@ struct nat_reader {
   struct nat_track_timeouts timeouts;
   pthread_mutex_t events_mutex; /* passes of other threads drain them */
   struct close_events *events; /* NULL: none to be had, or conntrack is counted */
-  uint32_t bypassing;          /* as their filter has it */
+  uint64_t discovered; /* as their filter has it, and the last summary */
   nanoseconds retry, pause;    /* when they are tried again; and how long after that */
   const struct flow_summary *last; /* retained for the engine */
   nanoseconds last_begun;
@@ -77,23 +77,26 @@ static void set_events(struct nat_reader *reader, struct close_events *events) {
   pthread_mutex_unlock(&reader->events_mutex);
 }
 
-/* The gateways that this machine's own connections do not take, which discovery may find
- * out: a bit each. */
-static uint32_t find_bypassing(const struct nat_config *config) {
-  uint32_t bypassing = 0;
+/* What discovery may find out and passes go by: which gateways this machine's own
+ * connections do not take, and which map by local endpoint. A bit each. */
+static uint64_t find_discovered(const struct nat_config *config) {
+  uint64_t discovered = 0;
 
   for (size_t i = 0; i < config->gateway_count; i++)
-    if (config->gateways[i].own_bypass)
-      bypassing |= 1u << i;
-  return bypassing;
+    discovered |= (uint64_t)config->gateways[i].own_bypass << i |
+                  (uint64_t)config->gateways[i].endpoint_independent << (32 + i);
+  return discovered;
 }
 
-static void refilter_events(struct nat_reader *reader) {
-  uint32_t bypassing = find_bypassing(reader->config);
+/* Whether anything was; a summary from before is then of no use. */
+static bool follow_discovery(struct nat_reader *reader) {
+  uint64_t discovered = find_discovered(reader->config);
+  bool changed = discovered != reader->discovered;
 
-  if (reader->events && bypassing != reader->bypassing)
+  if (reader->events && changed)
     close_events_refilter(reader->events, reader->config);
-  reader->bypassing = bypassing;
+  reader->discovered = discovered;
+  return changed;
 }
 
 static unsigned classify(const struct sock_diag_record *record, void *data) {
@@ -262,9 +265,10 @@ static int join_pass(struct nat_reader *reader) {
 
 static int take_summary(struct nat_reader *reader, nanoseconds interval,
                         const struct flow_summary **summary) {
+  nanoseconds age = follow_discovery(reader) ? 0 : interval / 2;
   int status = join_pass(reader);
 
-  return status == 0 ? flow_share_take(reader->member, interval / 2, summary, NULL) : status;
+  return status == 0 ? flow_share_take(reader->member, age, summary, NULL) : status;
 }
 
 /* Under the mutex. */
@@ -349,7 +353,6 @@ static int read_all(struct nat_reader *reader, nanoseconds interval,
   reader->reading.sockets = status;
   if (status < 0)
     return status;
-  refilter_events(reader);
   reader->reading.fallback = (*summary)->fallback;
   if (!reader->tracked && reader->config->source == NAT_SOURCE_AUTO &&
       (reader->reads++ % LOOK_EVERY == 0 || !reader->choice.decided))
@@ -389,6 +392,7 @@ int nat_reader_new(const struct nat_config *config, struct nat_reader **reader) 
   if (!made)
     return -ENOMEM;
   made->config = config;
+  made->discovered = find_discovered(config);
   pthread_mutex_init(&made->mutex, NULL);
   pthread_mutex_init(&made->events_mutex, NULL);
   if (getrandom(&made->seed, sizeof(made->seed), GRND_NONBLOCK) < 0)
