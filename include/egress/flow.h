@@ -39,15 +39,26 @@ struct flow_listener {
   uint64_t accept_limit;
 };
 
-/* Outgoing connections (their local port is not a listening one) toward one
- * remote endpoint. */
+/* What a classifier says of an outgoing socket: 0, it is not counted by endpoint; else
+ * a class from 1 to 255, of the classifier's own meaning, and flags. */
+#define FLOW_CLASS 0xffu
+#define FLOW_BY_LOCAL 0x100u /* by its local endpoint too */
+#define FLOW_IDLE 0x200u     /* idle, ... */
+#define FLOW_DROWSY 0x400u   /* ... or nearly so, in the classifier's eyes */
+typedef unsigned flow_classifier(const struct sock_diag_record *record, void *data);
+
+/* Outgoing connections (their local port is not a listening one) of one class toward
+ * one remote endpoint, or from one local endpoint. */
 struct flow_remote {
   struct net_endpoint remote;
+  uint8_t class;
   uint32_t open;      /* full sockets that were established, in any later state */
   uint32_t half_open; /* SYN_SENT */
   uint32_t stalled;   /* of those half_open: at least one SYN was sent again */
   uint32_t time_wait; /* minisockets in TIME_WAIT or FIN_WAIT2 */
   uint32_t time_wait_age_ms; /* age of the oldest minisocket, by its timer */
+  uint32_t idle;   /* of those open: FLOW_IDLE, where the pass had tcp_info */
+  uint32_t drowsy; /* FLOW_DROWSY, the same */
 };
 
 /* Smoothed round-trip times over established sockets; each is the time that this
@@ -62,6 +73,7 @@ struct flow_summary {
   nanoseconds begun;      /* monotonic; after every member's before_pass */
   nanoseconds cpu;        /* thread CPU time of the pass */
   bool partial;
+  bool tcp_info;          /* the sockets came with it */
   int fallback;           /* 0: from sock_diag, else the -errno for which /proc was
                            * read: accept limits and round-trip times are not there */
   size_t group_count;     /* `all` first, then the groups asked for */
@@ -73,7 +85,16 @@ struct flow_summary {
   size_t remote_count;
   const struct flow_remote *remotes; /* no order */
   uint64_t remotes_omitted; /* sockets whose endpoint found no place */
+  size_t local_count;
+  const struct flow_remote *locals; /* FLOW_BY_LOCAL: `remote` is the local endpoint */
+  uint64_t locals_omitted;
+  const uint32_t *by_local_port; /* see flow_summary_by_local_port; may be NULL */
 };
+
+/* The one outgoing connection, not closed, of a local port; NULL if there is none, or
+ * if there are several toward one address. */
+const struct flow_remote *flow_summary_by_local_port(const struct flow_summary *summary,
+                                                     uint16_t port);
 
 struct flow_udp_group {
   uint64_t sockets;
@@ -100,13 +121,13 @@ void flow_udp_summary_release(const struct flow_udp_summary *summary);
 
 struct flow_builder;
 
-/* `groups` is copied. wants_remote (may be NULL: no remotes at all) decides
- * which outgoing sockets are counted by endpoint; it must be pure. */
+/* `groups` is copied. `classify` (may be NULL: no endpoints at all) decides which
+ * outgoing sockets are counted by endpoint; it must be pure. */
 struct flow_spec {
   const struct flow_group *groups;
   size_t group_count;
-  bool (*wants_remote)(const struct sock_diag_record *record, void *data);
-  void *wants_remote_data;
+  flow_classifier *classify;
+  void *classify_data;
   bool rtt; /* find the round-trip times; they need records with tcp_info */
 };
 
@@ -135,19 +156,20 @@ struct flow_needs {
   const struct flow_group *groups; /* copied */
   size_t group_count;
   bool tcp_info;
-  bool rtt; /* needs tcp_info too */
-  /* As in flow_spec; one plugin of the process may ask for remotes. */
-  bool (*wants_remote)(const struct sock_diag_record *record, void *data);
+  nanoseconds tcp_info_period; /* not oftener than this; 0: at each pass */
+  bool rtt; /* needs tcp_info too, at each pass */
+  /* As in flow_spec; one plugin of the process may ask for endpoints. */
+  flow_classifier *classify;
   /* Called with the share's mutex held, just before the kernel is asked, on
    * whichever thread makes the pass. May be NULL. */
   void (*before_pass)(void *data);
-  void *data; /* for wants_remote and before_pass */
+  void *data; /* for classify and before_pass */
 };
 
 /* A plugin's seat at the shared pass. */
 struct flow_member;
 
-/* Returns 0; -EINVAL (too many groups), -EBUSY (remotes were asked for before) or
+/* Returns 0; -EINVAL (too many groups), -EBUSY (endpoints were asked for before) or
  * -ENOMEM. */
 int flow_share_join(const struct flow_needs *needs, struct flow_member **member);
 void flow_share_leave(struct flow_member *member);

@@ -135,3 +135,13 @@ int conntrack_read_states(struct conntrack *conntrack, struct conntrack_states *
   *states = (struct conntrack_states){{0}};
   return status < 0 ? status : ctnetlink_read_states(conntrack->channel, states);
 }
+
+int conntrack_read_flows(struct conntrack *conntrack, conntrack_flow_callback *callback,
+                         void *data, struct conntrack_dump *result) {
+  int status = reach_kernel(conntrack);
+
+  *result = (struct conntrack_dump){.partial = true};
+  return status < 0
+             ? status
+             : ctnetlink_read_flows(conntrack->channel, callback, data, result);
+}

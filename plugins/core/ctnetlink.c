@@ -89,3 +89,32 @@ int ctnetlink_read_states(struct netlink_channel *channel,
     return answer.messages > 0 ? -EINTR : status; /* it broke off part way */
   return loss_in(&answer);
 }
+
+struct flow_reader {
+  conntrack_flow_callback *callback;
+  void *data;
+  struct conntrack_flow flow;
+};
+
+static int take_flow(const struct nlmsghdr *message, void *data) {
+  struct flow_reader *reader = data;
+  int status = conntrack_parse_flow(message, &reader->flow);
+
+  if (status == 0)
+    reader->callback(&reader->flow, reader->data);
+  return status;
+}
+
+int ctnetlink_read_flows(struct netlink_channel *channel,
+                         conntrack_flow_callback *callback, void *data,
+                         struct conntrack_dump *result) {
+  struct flow_reader reader = {.callback = callback, .data = data};
+  struct netlink_answer answer = {.callback = take_flow, .data = &reader};
+  int status = ask(channel, IPCTNL_MSG_CT_GET, NLM_F_DUMP, &answer);
+
+  *result = (struct conntrack_dump){
+      .flows = answer.messages,
+      .malformed = answer.malformed,
+      .partial = status < 0 || answer.incomplete || answer.malformed > 0};
+  return answer.messages > 0 ? 0 : status;
+}

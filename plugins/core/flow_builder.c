@@ -11,19 +11,23 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 
+#define PORTS 65536
+#define SEVERAL UINT32_MAX /* in by_local_port: toward one address */
+
 /* How long the kernel keeps a minisocket: TCP_TIMEWAIT_LEN, include/net/tcp.h. */
 #define TIME_WAIT_MS 60000u
 
 struct flow_builder {
   struct flow_groups groups;
-  bool (*wants_remote)(const struct sock_diag_record *record, void *data);
-  void *wants_remote_data;
+  flow_classifier *classify;
+  void *classify_data;
   uint64_t serial;
   uint64_t states[FLOW_GROUPS_MAX + 1][TCP_STATE_COUNT];
   uint64_t retransmitting[FLOW_GROUPS_MAX + 1];
   struct log_histogram *rtt; /* by group, microseconds; NULL: not asked for */
   struct flow_listeners listeners;
-  struct flow_remotes remotes;
+  struct flow_remotes remotes, locals;
+  uint32_t *by_local_port; /* 0: none, else the place in `remotes` and 1 */
 };
 
 /* What a summary says of its groups. */
@@ -38,7 +42,8 @@ struct counted_summary {
   struct flow_summary summary; /* first: users hold its address */
   unsigned references;
   struct flow_listener *listeners;
-  struct flow_remote *remotes;
+  struct flow_remote *remotes, *locals;
+  uint32_t *by_local_port;
   struct counted_groups groups;
 };
 
@@ -67,9 +72,10 @@ int flow_builder_new(const struct flow_spec *spec, struct flow_builder **builder
     flow_builder_free(made);
     return status;
   }
-  made->wants_remote = spec->wants_remote;
-  made->wants_remote_data = spec->wants_remote_data;
+  made->classify = spec->classify;
+  made->classify_data = spec->classify_data;
   flow_remotes_init(&made->remotes, process_secret());
+  flow_remotes_init(&made->locals, process_secret());
   *builder = made;
   return 0;
 }
@@ -79,6 +85,8 @@ void flow_builder_free(struct flow_builder *builder) {
     return;
   flow_groups_free(&builder->groups);
   flow_remotes_free(&builder->remotes);
+  flow_remotes_free(&builder->locals);
+  free(builder->by_local_port);
   free(builder->listeners.row);
   free(builder->rtt);
   free(builder);
@@ -130,7 +138,9 @@ static void count_minisocket(struct flow_remote *remote,
 }
 
 static void count_remote(struct flow_remote *remote,
-                         const struct sock_diag_record *record) {
+                         const struct sock_diag_record *record, unsigned class) {
+  if (!remote) /* no place for it: the table has counted that */
+    return;
   if (record->minisocket) {
     count_minisocket(remote, record);
   } else if (record->state == TCP_STATE_SYN_SENT) {
@@ -139,7 +149,41 @@ static void count_remote(struct flow_remote *remote,
       remote->stalled++;
   } else {
     remote->open++;
+    remote->idle += (class & FLOW_IDLE) != 0;
+    remote->drowsy += (class & FLOW_DROWSY) != 0;
   }
+}
+
+/* A port may serve several connections, toward different ends. */
+static void note_local_port(struct flow_builder *builder, uint16_t port,
+                            const struct flow_remote *remote) {
+  uint32_t place = (uint32_t)(remote - builder->remotes.row) + 1;
+  uint32_t *noted;
+
+  if (!builder->by_local_port)
+    builder->by_local_port = calloc(PORTS, sizeof(*builder->by_local_port));
+  if (!builder->by_local_port)
+    return;
+  noted = &builder->by_local_port[port];
+  if (*noted != 0 && *noted != SEVERAL && *noted != place &&
+      net_address_equal(&builder->remotes.row[*noted - 1].remote.address,
+                        &remote->remote.address))
+    *noted = SEVERAL;
+  else if (*noted != SEVERAL)
+    *noted = place;
+}
+
+static void add_outgoing(struct flow_builder *builder,
+                         const struct sock_diag_record *record, unsigned class) {
+  struct flow_remote *remote =
+      flow_remotes_get(&builder->remotes, &record->remote, class & FLOW_CLASS);
+
+  count_remote(remote, record, class);
+  if (remote && !record->minisocket)
+    note_local_port(builder, record->local.port, remote);
+  if (class & FLOW_BY_LOCAL)
+    count_remote(flow_remotes_get(&builder->locals, &record->local, class & FLOW_CLASS),
+                 record, class);
 }
 
 /* SYN_RECEIVED is inbound even if its listener has gone, a closed socket holds
@@ -153,18 +197,17 @@ static bool is_outgoing(const struct flow_builder *builder,
 
 void flow_builder_add(struct flow_builder *builder,
                       const struct sock_diag_record *record) {
-  struct flow_remote *remote = NULL;
+  unsigned class = 0;
 
   count_groups(builder, record);
   if (record->state == TCP_STATE_LISTEN) {
     flow_listeners_add(&builder->listeners, record);
     return;
   }
-  if (builder->wants_remote && is_outgoing(builder, record) &&
-      builder->wants_remote(record, builder->wants_remote_data))
-    remote = flow_remotes_get(&builder->remotes, &record->remote);
-  if (remote)
-    count_remote(remote, record);
+  if (builder->classify && is_outgoing(builder, record))
+    class = builder->classify(record, builder->classify_data);
+  if (class & FLOW_CLASS)
+    add_outgoing(builder, record, class);
 }
 
 static nanoseconds microseconds(double number) {
@@ -204,11 +247,17 @@ static void hand_over(struct flow_builder *builder, struct counted_summary *coun
 
   hand_over_groups(builder, counted);
   summary->remotes_omitted = builder->remotes.omitted;
+  summary->locals_omitted = builder->locals.omitted;
   counted->listeners =
       flow_listeners_take(&builder->listeners, &summary->listener_count);
   counted->remotes = flow_remotes_take(&builder->remotes, &summary->remote_count);
+  counted->locals = flow_remotes_take(&builder->locals, &summary->local_count);
   summary->listeners = counted->listeners;
   summary->remotes = counted->remotes;
+  summary->locals = counted->locals;
+  counted->by_local_port = builder->by_local_port;
+  summary->by_local_port = counted->by_local_port;
+  builder->by_local_port = NULL;
 }
 
 static void empty(struct flow_builder *builder) {
@@ -220,6 +269,9 @@ static void empty(struct flow_builder *builder) {
     memset(builder->rtt, 0, builder->groups.count * sizeof(*builder->rtt));
   free(flow_listeners_take(&builder->listeners, &count));
   free(flow_remotes_take(&builder->remotes, &count));
+  free(flow_remotes_take(&builder->locals, &count));
+  free(builder->by_local_port);
+  builder->by_local_port = NULL;
 }
 
 int flow_builder_finish(struct flow_builder *builder, nanoseconds begun,
@@ -261,5 +313,14 @@ void flow_summary_release(const struct flow_summary *summary) {
     return;
   free(counted->listeners);
   free(counted->remotes);
+  free(counted->locals);
+  free(counted->by_local_port);
   free(counted);
+}
+
+const struct flow_remote *flow_summary_by_local_port(const struct flow_summary *summary,
+                                                     uint16_t port) {
+  uint32_t place = summary->by_local_port ? summary->by_local_port[port] : 0;
+
+  return place == 0 || place == SEVERAL ? NULL : &summary->remotes[place - 1];
 }

@@ -11,6 +11,7 @@ struct flow_member {
   struct flow_needs needs; /* needs.groups is `groups` */
   struct flow_group *groups;
   size_t first_group; /* in a summary's states; set by the share */
+  nanoseconds told;   /* when a pass last had tcp_info for it; set by the share */
   struct flow_member *next;
 };
 

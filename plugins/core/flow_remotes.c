@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "flow_remotes.h"
 
+#include "endpoint_hash.h"
+
 #include <stdlib.h>
 
 #define FIRST_ROOM 256
@@ -15,30 +17,19 @@ void flow_remotes_free(struct flow_remotes *remotes) {
   flow_remotes_init(remotes, remotes->seed);
 }
 
-/* Both halves of a 128-bit product, folded. */
-static uint64_t mix(uint64_t one, uint64_t other) {
-  unsigned __int128 product = (unsigned __int128)one * other;
-
-  return (uint64_t)product ^ (uint64_t)(product >> 64);
+static bool has_key(const struct flow_remote *entry, const struct net_endpoint *endpoint,
+                    uint8_t class) {
+  return entry->class == class && net_endpoint_equal(&entry->remote, endpoint);
 }
 
-/* Odd constants: the fractions of the golden ratio and of the root of 3. */
-static uint64_t hash(const struct net_endpoint *endpoint, uint64_t seed) {
-  uint64_t halves[2];
-
-  memcpy(halves, endpoint->address.bytes, sizeof(halves));
-  seed = mix(halves[0] ^ seed, UINT64_C(0x9e3779b97f4a7c15) ^ endpoint->port);
-  return mix(halves[1] ^ seed, UINT64_C(0xbb67ae8584caa73b) ^ seed);
-}
-
-/* The place in the index where the endpoint stands or would stand. */
+/* The place in the index where the key stands or would stand. */
 static size_t find(const struct flow_remotes *remotes,
-                   const struct net_endpoint *endpoint) {
+                   const struct net_endpoint *endpoint, uint8_t class) {
   size_t last = remotes->index_size - 1;
-  size_t place = hash(endpoint, remotes->seed) & last;
+  size_t place = endpoint_hash(endpoint, class, remotes->seed) & last;
 
   while (remotes->index[place] != 0 &&
-         !net_endpoint_equal(&remotes->row[remotes->index[place] - 1].remote, endpoint))
+         !has_key(&remotes->row[remotes->index[place] - 1], endpoint, class))
     place = (place + 1) & last;
   return place;
 }
@@ -52,7 +43,8 @@ static bool grow_index(struct flow_remotes *remotes, size_t size) {
   remotes->index = index;
   remotes->index_size = size;
   for (size_t i = 0; i < remotes->count; i++)
-    index[find(remotes, &remotes->row[i].remote)] = (uint32_t)i + 1;
+    index[find(remotes, &remotes->row[i].remote, remotes->row[i].class)] =
+        (uint32_t)i + 1;
   return true;
 }
 
@@ -79,18 +71,19 @@ static struct flow_remote *omit(struct flow_remotes *remotes) {
 }
 
 struct flow_remote *flow_remotes_get(struct flow_remotes *remotes,
-                                     const struct net_endpoint *endpoint) {
+                                     const struct net_endpoint *endpoint,
+                                     uint8_t class) {
   size_t place;
 
   if (remotes->index_size > 0) {
-    place = find(remotes, endpoint);
+    place = find(remotes, endpoint, class);
     if (remotes->index[place] != 0)
       return &remotes->row[remotes->index[place] - 1];
   }
   if (remotes->count == FLOW_REMOTES_MAX || !make_room(remotes))
     return omit(remotes);
-  place = find(remotes, endpoint);
-  remotes->row[remotes->count] = (struct flow_remote){.remote = *endpoint};
+  place = find(remotes, endpoint, class);
+  remotes->row[remotes->count] = (struct flow_remote){.remote = *endpoint, .class = class};
   remotes->index[place] = (uint32_t)++remotes->count;
   return &remotes->row[remotes->count - 1];
 }

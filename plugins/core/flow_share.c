@@ -45,9 +45,9 @@ static void forget_summaries(void) {
 static int admit(const struct flow_needs *needs) {
   if (count_groups() + needs->group_count > FLOW_GROUPS_MAX)
     return -EINVAL;
-  if (needs->wants_remote)
+  if (needs->classify)
     for (const struct flow_member *other = share.members; other; other = other->next)
-      if (other->needs.wants_remote)
+      if (other->needs.classify)
         return -EBUSY;
   return 0;
 }
@@ -101,9 +101,9 @@ static int make_builder(void) {
     for (size_t i = 0; i < member->needs.group_count; i++)
       groups[spec.group_count++] = member->groups[i];
     spec.rtt = spec.rtt || member->needs.rtt;
-    if (member->needs.wants_remote) {
-      spec.wants_remote = member->needs.wants_remote;
-      spec.wants_remote_data = member->needs.data;
+    if (member->needs.classify) {
+      spec.classify = member->needs.classify;
+      spec.classify_data = member->needs.data;
     }
   }
   return flow_builder_new(&spec, &share.builder);
@@ -131,15 +131,27 @@ static int dump_sockets(bool tcp_info, bool *partial) {
   return status;
 }
 
-/* Tells the members, and whether one of them wants tcp_info. */
+static bool wants_tcp_info(const struct flow_member *member, nanoseconds now) {
+  const struct flow_needs *needs = &member->needs;
+
+  return needs->rtt ||
+         (needs->tcp_info &&
+          (member->told == 0 || now - member->told >= needs->tcp_info_period));
+}
+
+/* Tells the members, and whether one of them wants tcp_info now. */
 static bool prepare_members(void) {
+  nanoseconds now = clock_now(CLOCK_MONOTONIC);
   bool tcp_info = false;
 
   for (const struct flow_member *member = share.members; member; member = member->next) {
     if (member->needs.before_pass)
       member->needs.before_pass(member->needs.data);
-    tcp_info = tcp_info || member->needs.tcp_info || member->needs.rtt;
+    tcp_info = tcp_info || wants_tcp_info(member, now);
   }
+  for (struct flow_member *member = share.members; member && tcp_info;
+       member = member->next)
+    member->told = now;
   return tcp_info;
 }
 
@@ -159,6 +171,7 @@ static int make_summary(struct flow_summary **summary) {
     return failure;
   }
   (*summary)->serial = ++share.serial;
+  (*summary)->tcp_info = tcp_info && !share.tcp.fallback;
   (*summary)->fallback = share.tcp.fallback;
   (*summary)->cpu = clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu;
   return 0;

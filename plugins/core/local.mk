@@ -6,6 +6,7 @@ noinst_HEADERS += \
 	include/egress/address.h \
 	include/egress/clock.h \
 	include/egress/conntrack.h \
+	include/egress/conntrack_flow.h \
 	include/egress/daemon.h \
 	include/egress/flow.h \
 	include/egress/metric.h \
@@ -13,9 +14,11 @@ noinst_HEADERS += \
 	include/egress/option.h \
 	include/egress/sock_diag.h \
 	include/egress/sockstat.h \
+	include/egress/trouble.h \
 	plugins/core/collectd-config.h \
 	plugins/core/collectd-shim.h \
 	plugins/core/ctnetlink.h \
+	plugins/core/endpoint_hash.h \
 	plugins/core/flow_builder.h \
 	plugins/core/curl_compat.h \
 	plugins/core/flow_groups.h \
@@ -41,6 +44,7 @@ libegress_core_la_SOURCES = \
 	plugins/core/address.c \
 	plugins/core/conntrack.c \
 	plugins/core/conntrack_entry.c \
+	plugins/core/conntrack_flow.c \
 	plugins/core/conntrack_parse.c \
 	plugins/core/conntrack_stat.c \
 	plugins/core/conntrack_totals.c \
@@ -68,7 +72,8 @@ libegress_core_la_SOURCES = \
 	plugins/core/proc_text.c \
 	plugins/core/sock_diag.c \
 	plugins/core/sock_diag_parse.c \
-	plugins/core/sockstat.c
+	plugins/core/sockstat.c \
+	plugins/core/trouble.c
 
 pkglib_LTLIBRARIES += libegress.la
 libegress_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS)
@@ -84,6 +89,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_address \
 	tests/unit/test_conntrack \
+	tests/unit/test_conntrack_flow \
 	tests/unit/test_conntrack_source \
 	tests/unit/test_flow_builder \
 	tests/unit/test_flow_rtt \
@@ -97,7 +103,8 @@ check_PROGRAMS += \
 	tests/unit/test_option \
 	tests/unit/test_proc \
 	tests/unit/test_sock_diag \
-	tests/unit/test_sock_diag_method
+	tests/unit/test_sock_diag_method \
+	tests/unit/test_trouble
 endif
 
 noinst_HEADERS += tests/unit/unit.h tests/unit/option_tree.h
@@ -120,6 +127,10 @@ tests_unit_test_option_SOURCES = tests/unit/test_option.c
 tests_unit_test_option_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_option_LDADD = liboption-tree.la $(UNIT_LIBS)
 
+tests_unit_test_trouble_SOURCES = tests/unit/test_trouble.c
+tests_unit_test_trouble_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_trouble_LDADD = $(UNIT_LIBS)
+
 # Tests on recorded datagrams, and on kernels put in by the linker.
 noinst_HEADERS += tests/unit/capture_file.h tests/unit/flow_records.h
 CAPTURES = $(abs_top_srcdir)/tests/fuzz/corpus
@@ -136,6 +147,12 @@ tests_unit_test_conntrack_source_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=netlink_channel_open,--wrap=netlink_channel_close \
 	-Wl,--wrap=netlink_channel_exchange,--wrap=proc_file_read,--wrap=clock_gettime
 tests_unit_test_conntrack_source_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_conntrack_flow_SOURCES = tests/unit/test_conntrack_flow.c
+tests_unit_test_conntrack_flow_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DCAPTURE_DIRECTORY='"$(CAPTURES)/conntrack_flow"'
+tests_unit_test_conntrack_flow_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_conntrack_flow_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
 
 tests_unit_test_flow_builder_SOURCES = tests/unit/test_flow_builder.c
 tests_unit_test_flow_builder_CFLAGS = $(UNIT_CFLAGS)

@@ -6,155 +6,143 @@
 
 #include "close_events.h"
 #include "egress_nat_gateway.h"
-#include "nat_engine.h"
 #include "nat_host.h"
-#include "nat_metrics.h"
-
-#include <sys/random.h>
+#include "nat_tracked.h"
+#include "nat_values.h"
 
 #define NAME "egress_nat"
 
 static struct nat_config config = NAT_CONFIG_DEFAULTS;
+static struct nat_reader *reader;
 
-/* Guards what the events' thread and the reads share. The reports of the engine
- * change in reads only. */
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct nat_engine *engine;
-static struct close_events *events; /* NULL: none to be had */
+static struct trouble no_events, no_sockets, from_proc, no_udp, no_conntrack, no_addresses;
+static struct trouble too_many, too_many_flows, small_buffer, slow_reads, no_past;
+static struct trouble no_thread;
 
-/* Of reads alone. */
-static struct flow_member *member;
-static struct trouble no_events, no_sockets, from_proc, no_addresses, too_many;
+/* --- Troubles ------------------------------------------------------------------------ */
 
-static void gauge(enum nat_metric metric, const char *plugin_instance,
-                  const char *type_instance, double value) {
-  metric_gauge(&nat_metrics, metric, plugin_instance, type_instance, value);
-}
-
-/* --- Events -------------------------------------------------------------------- */
-
-static void take_events(const struct sock_diag_record *records, size_t count,
-                        uint64_t lost, nanoseconds now, void *data) {
-  (void)data;
-  pthread_mutex_lock(&mutex);
-  for (size_t i = 0; i < count; i++)
-    nat_engine_event(engine, now, &records[i]);
-  if (lost > 0)
-    nat_engine_lost(engine, now, lost);
-  pthread_mutex_unlock(&mutex);
-}
-
-/* A summary says what is open; the events up to its begin say what has closed. */
-static void drain_before_pass(void *data) {
-  (void)data;
-  if (events)
-    close_events_drain(events);
-}
-
-static void report_no_events(int error) {
-  trouble_begin(&no_events,
-                NAME ": socket-close events are not received: %s%s; closed connections "
-                     "are not counted and ports_bound stays wide",
-                STRERROR(-error),
-                error == -EPERM ? "; they need the capability CAP_NET_ADMIN" : "");
-}
-
-/* --- Reading ------------------------------------------------------------------- */
-
-static bool wants_remote(const struct sock_diag_record *record, void *data) {
-  return nat_engine_counts(data, record);
-}
-
-static int join_pass(void) {
-  const struct flow_needs needs = {.tcp_info = nat_config_needs_tcp_info(&config),
-                                   .wants_remote = wants_remote,
-                                   .before_pass = drain_before_pass,
-                                   .data = &config};
-
-  return member ? 0 : flow_share_join(&needs, &member);
-}
-
-static int take_summary(nanoseconds interval, const struct flow_summary **summary) {
-  int status = join_pass();
-
-  if (status == 0)
-    status = flow_share_take(member, interval / 2, summary, NULL);
-  if (status < 0)
+static void report_sockets(const struct nat_reading *reading) {
+  if (reading->sockets < 0)
     trouble_begin(&no_sockets, NAME ": TCP sockets are not read (sock_diag): %s",
-                  STRERROR(-status));
+                  STRERROR(-reading->sockets));
   else
     trouble_end(&no_sockets, NAME ": TCP sockets are read again");
-  if (status == 0 && (*summary)->fallback < 0)
+  if (reading->fallback < 0)
     trouble_begin(&from_proc,
                   NAME ": the kernel does not tell TCP sockets over sock_diag: %s; they "
                        "are read from /proc/net/tcp; load the kernel's module tcp_diag",
-                  STRERROR(-(*summary)->fallback));
-  else if (status == 0)
+                  STRERROR(-reading->fallback));
+  else if (reading->sockets == 0)
     trouble_end(&from_proc, NAME ": TCP sockets are read over sock_diag again");
-  return status;
-}
-
-static void read_addresses(void) {
-  int status;
-
-  pthread_mutex_lock(&mutex);
-  status = nat_host_read_addresses(engine);
-  pthread_mutex_unlock(&mutex);
-  if (status < 0)
+  if (reading->udp < 0)
+    trouble_begin(&no_udp, NAME ": UDP sockets are not read (sock_diag): %s",
+                  STRERROR(-reading->udp));
+  else
+    trouble_end(&no_udp, NAME ": UDP sockets are read again");
+  if (reading->addresses < 0)
     trouble_begin(&no_addresses,
                   NAME ": this machine's own addresses are not read: %s; connections to "
                        "them may be counted as the gateway's",
-                  STRERROR(-status));
+                  STRERROR(-reading->addresses));
   else
     trouble_end(&no_addresses, NAME ": this machine's own addresses are read again");
 }
 
-static double percent(double part, double whole) {
-  if (whole <= 0)
-    return (double)NAN;
-  return part < whole ? 100 * part / whole : 100;
+static void report_conntrack(const struct nat_reading *reading) {
+  if (reading->conntrack < 0)
+    trouble_begin(&no_conntrack, NAME ": the conntrack table is not read: %s%s",
+                  STRERROR(-reading->conntrack),
+                  reading->conntrack == -EPERM
+                      ? "; it needs the capability CAP_NET_ADMIN"
+                      : "");
+  else
+    trouble_end(&no_conntrack, NAME ": the conntrack table is read again");
+  if (reading->forgotten > 0)
+    trouble_begin(&too_many_flows,
+                  NAME ": the conntrack table has more than %u flows; how those past that "
+                       "number end is not seen",
+                  NAT_TRACKED_MAX);
+  else
+    trouble_end(&too_many_flows, NAME ": all flows of the conntrack table are followed again");
 }
 
-static double known(uint32_t ports) { return ports > 0 ? ports : (double)NAN; }
-
-static void dispatch_ports(const char *instance, const struct nat_gateway_config *gateway,
-                           const struct nat_estimate *estimate) {
-  double used = estimate->ports[NAT_BEST];
-  uint32_t allocated = nat_gateway_allocated(gateway);
-  uint32_t limit = nat_gateway_limit(gateway);
-
-  gauge(NAT_PORTS_USED, instance, NULL, used);
-  gauge(NAT_PORTS_BOUND, instance, "low", estimate->ports[NAT_LOW]);
-  gauge(NAT_PORTS_BOUND, instance, "high",
-        estimate->high_known ? estimate->ports[NAT_HIGH] : (double)NAN);
-  gauge(NAT_PORTS_ALLOCATED, instance, NULL, known(allocated));
-  gauge(NAT_PORTS_LIMIT, instance, NULL, known(limit));
-  gauge(NAT_PERCENT, instance, "allocated", percent(used, allocated));
-  gauge(NAT_PERCENT, instance, "limit", percent(used, limit));
-  gauge(NAT_PERCENT, instance, "ephemeral",
-        percent(estimate->local_ports, nat_host_ephemeral_ports()));
-  gauge(NAT_STALLED_CONNECTS, instance, NULL, (double)estimate->stalled);
+static void report_events(const struct nat_reading *reading) {
+  if (reading->events < 0)
+    trouble_begin(&no_events,
+                  NAME ": socket-close events are not received: %s%s; closed connections "
+                       "are not counted and ports_bound stays wide; they are tried again",
+                  STRERROR(-reading->events),
+                  reading->events == -EPERM ? "; they need the capability CAP_NET_ADMIN"
+                                            : "");
+  else
+    trouble_end(&no_events, NAME ": closed connections are counted again");
+  if (reading->thread < 0)
+    trouble_begin(&no_thread,
+                  NAME ": no thread can be started to receive close events: %s; they are "
+                       "taken at each read, and many may overrun their buffer",
+                  STRERROR(-reading->thread));
+  else
+    trouble_end(&no_thread, NAME ": a thread receives close events again");
+  if (reading->events_buffer > 0 && reading->events_buffer < CLOSE_EVENTS_BUFFER)
+    trouble_begin(&small_buffer,
+                  NAME ": the buffer for close events has %zu bytes instead of %d: a burst "
+                       "may overrun it (it takes CAP_NET_ADMIN, or net.core.rmem_max of "
+                       "half that)",
+                  reading->events_buffer, CLOSE_EVENTS_BUFFER);
+  if (reading->recall < 0)
+    trouble_begin(&no_past,
+                  NAME ": connections closed before the start are not read: %s",
+                  STRERROR(-reading->recall));
 }
 
-static void dispatch_destinations(const char *instance, const struct nat_report *report) {
-  char text[NET_ENDPOINT_TEXT_MAX];
+/* --- What is counted -------------------------------------------------------------------- */
 
-  for (size_t i = 0; i < report->shown_count; i++)
-    gauge(NAT_DESTINATION_PORTS, instance,
-          net_endpoint_format(&report->shown[i].remote, text, sizeof(text)),
-          report->shown[i].ports);
-  for (size_t i = 0; i < config.named_count; i++)
-    gauge(NAT_DESTINATION_PORTS, instance, config.named[i].name, report->named[i]);
+static void report_source(const struct nat_reading *reading, nanoseconds interval) {
+  bool conntrack = reading->source == NAT_SOURCE_CONNTRACK;
+
+  if (!reading->changed)
+    return;
+  for (size_t i = 0; i < config.gateway_count; i++) {
+    const struct nat_gateway_config *gateway = &config.gateways[i];
+    bool discover = gateway->source.discover;
+
+    INFO(NAME ": gateway \"%s\": counted from %s%s%s%s", gateway->name,
+         conntrack ? "the conntrack table" : "this machine's sockets",
+         discover ? "; Google is asked for its settings" : "",
+         discover || nat_gateway_limit(gateway)
+             ? ""
+             : "; ports not known (PortsPerVM): no percent",
+         discover || gateway->time_wait ? ""
+                                        : "; TimeWait not known: ports_used is for 30 s, "
+                                          "the high bound for 120 s");
+  }
+  if (conntrack && reading->reset_seen < interval)
+    trouble_begin(&slow_reads,
+                  NAME ": a reset connection stays in the conntrack table for %.0f s "
+                       "(nf_conntrack_tcp_timeout_close), and it is read each %.0f s: those "
+                       "that come and go in between are missed; set an Interval below that",
+                  nanoseconds_to_seconds(reading->reset_seen),
+                  nanoseconds_to_seconds(interval));
 }
 
-static void dispatch_events(const char *instance, const struct nat_report *report) {
-  gauge(NAT_COVERAGE, instance, NULL, events ? report->coverage : 0);
-  if (events)
-    metric_derive(&nat_metrics, NAT_EVENTS_LOST, instance, NULL,
-                  (int64_t)report->events_lost);
+/* --- Reading ---------------------------------------------------------------------------- */
+
+static void take_value(enum nat_metric metric, const char *plugin_instance,
+                       const char *type_instance, double value, void *data) {
+  (void)data;
+  if (nat_metrics.metrics[metric].kind == METRIC_DERIVE)
+    metric_derive(&nat_metrics, metric, plugin_instance, type_instance, (int64_t)value);
+  else
+    metric_gauge(&nat_metrics, metric, plugin_instance, type_instance, value);
 }
 
-static void report_merged(uint64_t merged) {
+static void report_merged(const struct nat_engine *engine) {
+  uint64_t merged = 0;
+
+  for (size_t i = 0; i < config.gateway_count * NAT_PROTOCOLS; i++)
+    merged += nat_engine_report(engine, i / NAT_PROTOCOLS,
+                                (enum nat_protocol)(i % NAT_PROTOCOLS))
+                  ->estimate.merged;
   if (merged > 0)
     trouble_begin(&too_many,
                   NAME ": more than %u destinations at a time; those with the fewest "
@@ -162,25 +150,6 @@ static void report_merged(uint64_t merged) {
                   NAT_DESTINATIONS_MAX);
   else
     trouble_end(&too_many, NAME ": all destinations are counted one by one again");
-}
-
-static void dispatch_all(void) {
-  uint64_t merged = 0;
-
-  for (size_t i = 0; i < config.gateway_count; i++) {
-    const struct nat_report *report = nat_engine_report(engine, i);
-    char instance[DATA_MAX_NAME_LEN];
-
-    snprintf(instance, sizeof(instance), "%s:tcp", config.gateways[i].name);
-    dispatch_ports(instance, &config.gateways[i], &report->estimate);
-    dispatch_destinations(instance, report);
-    gauge(NAT_CONNECT_RATE, instance, "busiest", report->connect_rate);
-    gauge(NAT_CONNECT_RATE, instance, "sustainable", report->sustainable);
-    dispatch_events(instance, report);
-    nat_gateways_dispatch(&config, i, &report->estimate);
-    merged += report->estimate.merged;
-  }
-  report_merged(merged);
 }
 
 /* 0: not known of any. */
@@ -196,7 +165,7 @@ static uint32_t smallest_limit(void) {
   return smallest;
 }
 
-static void publish(nanoseconds interval) {
+static void publish(const struct nat_engine *engine, nanoseconds interval) {
   size_t count = 0;
   const struct nat_status_entry *entries = nat_engine_status(engine, &count);
   nanoseconds until = clock_now(CLOCK_MONOTONIC) + 2 * interval;
@@ -207,90 +176,49 @@ static void publish(nanoseconds interval) {
 
 static int nat_read(void) {
   nanoseconds interval = (nanoseconds)CDTIME_T_TO_NS(plugin_get_interval());
-  const struct flow_summary *summary = NULL;
+  const struct nat_engine *engine = NULL;
+  struct nat_reading reading;
+  int status;
 
-  if (!engine || take_summary(interval, &summary) < 0)
+  if (!reader)
     return 0;
-  read_addresses();
-  nat_gateways_update(&config, engine, &mutex);
-  pthread_mutex_lock(&mutex);
-  nat_engine_read(engine, summary);
-  pthread_mutex_unlock(&mutex);
-  flow_summary_release(summary);
-  publish(interval);
-  dispatch_all();
+  nat_gateways_update(&config, nat_reader_engine(reader), nat_reader_mutex(reader));
+  status = nat_reader_read(reader, interval, &engine, &reading);
+  report_sockets(&reading);
+  report_conntrack(&reading);
+  report_events(&reading);
+  report_source(&reading, interval);
+  if (status < 0)
+    return 0;
+  report_merged(engine);
+  publish(engine, interval);
+  nat_values_give(&config, engine, &reading, nat_host_ephemeral_ports(), take_value, NULL);
+  for (size_t i = 0; i < config.gateway_count; i++)
+    nat_gateways_dispatch(&config, i, &nat_engine_report(engine, i, NAT_TCP)->estimate);
   return 0;
 }
 
 /* --- Life ------------------------------------------------------------------------ */
 
-static void report_settings(void) {
-  for (size_t i = 0; i < config.gateway_count; i++) {
-    const struct nat_gateway_config *gateway = &config.gateways[i];
-    bool discover = gateway->source.discover;
-
-    INFO(NAME ": gateway \"%s\": counted from this machine's sockets%s%s%s",
-         gateway->name, discover ? "; Google is asked for its settings" : "",
-         discover || nat_gateway_limit(gateway)
-             ? ""
-             : "; ports not known (PortsPerVM): no percent",
-         discover || gateway->time_wait ? ""
-                                        : "; TimeWait not known: ports_used is for 30 s, "
-                                          "the high bound for 120 s");
-  }
-}
-
-/* Events first: from there on nothing that closes is missed. Then what had closed
- * before; and the thread last, when all it touches is there. */
-static int start(void) {
-  nanoseconds subscribed;
-  uint64_t seed = 0;
-  int status = close_events_open(take_events, NULL, &events);
-
-  subscribed = clock_now(CLOCK_MONOTONIC);
-  if (status < 0)
-    report_no_events(status);
-  if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
-    seed = (uint64_t)cdtime();
-  if (nat_engine_new(&config, status < 0 ? NAT_NEVER : subscribed, seed, &engine) < 0)
-    return -ENOMEM;
-  nat_host_read_addresses(engine);
-  join_pass(); /* before the first pass, which another plugin may make */
-  status = nat_host_recall(engine, &config, subscribed);
-  if (status < 0)
-    WARNING(NAME ": connections closed before the start are not read: %s",
-            STRERROR(-status));
-  status = events ? close_events_start(events) : 0;
-  return status < 0 ? status : nat_gateways_start(&config);
-}
-
 static int nat_init(void) {
   int status = nat_config_complete(&config);
 
-  if (engine)
+  if (reader)
     return 0;
   if (status == 0)
-    status = start();
-  if (status < 0) {
-    ERROR(NAME ": %s", STRERROR(-status));
-    return -1;
-  }
-  if (events && close_events_buffer(events) < CLOSE_EVENTS_BUFFER)
-    WARNING(NAME ": the buffer for close events has %zu bytes instead of %d: a burst may "
-                 "overrun it (it takes CAP_NET_ADMIN, or net.core.rmem_max of half that)",
-            close_events_buffer(events), CLOSE_EVENTS_BUFFER);
-  report_settings();
-  return 0;
+    status = nat_reader_new(&config, &reader);
+  if (status == 0)
+    status = nat_gateways_start(&config);
+  if (status == 0)
+    return 0;
+  ERROR(NAME ": %s", STRERROR(-status));
+  return -1;
 }
 
 static int nat_shutdown(void) {
   nat_gateways_stop();
-  flow_share_leave(member);
-  member = NULL;
-  close_events_close(events);
-  events = NULL;
-  nat_engine_free(engine);
-  engine = NULL;
+  nat_reader_free(reader);
+  reader = NULL;
   nat_config_free(&config);
   return 0;
 }

@@ -22,16 +22,25 @@ bool gateway_settings_apply(struct nat_gateway_config *gateway,
       .allocated = facts->ports_now ? facts->ports_now : (uint32_t)figures->allocated,
       .limit = facts->ports_limit};
   bool bypass = facts->external[0] && facts->type == GCP_NAT_PUBLIC;
+  bool independent = given->endpoint_independent || facts->endpoint_independent;
   nanoseconds transitory = first_known(given->transitory_timeout, facts->transitory);
+  nanoseconds udp = first_known(given->udp_timeout, facts->udp);
   bool changed;
 
   if (transitory == 0)
     transitory = NAT_TRANSITORY_DEFAULT;
+  if (udp == 0)
+    udp = NAT_UDP_DEFAULT;
   changed = found.allocated != gateway->found.allocated ||
             found.limit != gateway->found.limit || bypass != gateway->own_bypass;
 
   gateway->found = found;
   __atomic_store_n(&gateway->own_bypass, bypass, __ATOMIC_RELAXED);
+  if (gateway->endpoint_independent != independent) {
+    __atomic_store_n(&gateway->endpoint_independent, independent, __ATOMIC_RELAXED);
+    changed = true;
+  }
+  changed |= set(&gateway->udp_timeout, udp);
   changed |= set(&gateway->time_wait, first_known(given->time_wait, facts->time_wait));
   changed |= set(&gateway->established_timeout,
                  first_known(given->established_timeout, facts->established));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_config.h"
 
+#include "nat_ranges_file.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -14,8 +16,11 @@
 #define PORTS_MAX 65536
 #define DYNAMIC_PORTS_MIN 32
 
-/* No timeout is longer than a day, and far from what 32 bits of milliseconds hold. */
+/* No timeout is longer than a day, and less than the half of what 28 bits of
+ * milliseconds hold. */
 #define TIMEOUT_MAX 86400.0
+
+#define IDLE_PERIOD_MAX (60 * NANOSECONDS_PER_SECOND)
 
 /* Google: "rule number: 0 to 65000"; 0 stands for no rule here. */
 #define NAT_RULE_MAX 65000
@@ -27,8 +32,7 @@ void nat_config_free(struct nat_config *config) {
   }
   for (size_t i = 0; i < config->gateway_count; i++) {
     free(config->gateways[i].name);
-    nat_networks_free(&config->gateways[i].traffic.networks);
-    nat_networks_free(&config->gateways[i].traffic.bypass);
+    nat_traffic_free(&config->gateways[i].traffic);
     gateway_source_free(&config->gateways[i].source);
   }
   *config = (struct nat_config)NAT_CONFIG_DEFAULTS;
@@ -66,6 +70,38 @@ static int read_bypass(const struct option *option, void *gateway,
                        struct option_error *error) {
   return read_networks(option, &((struct nat_gateway_config *)gateway)->traffic.bypass,
                        error);
+}
+
+static int read_source_network(const struct option *option, void *gateway,
+                               struct option_error *error) {
+  return read_networks(option, &((struct nat_gateway_config *)gateway)->traffic.sources,
+                       error);
+}
+
+/* The networks of the first file, less those of the others. */
+static int read_bypass_file(const struct option *option, void *gateway,
+                            struct option_error *error) {
+  struct nat_networks *bypass = &((struct nat_gateway_config *)gateway)->traffic.bypass;
+  struct nat_networks ranges = {0}, less = {0};
+  int result = option_require_texts(option, error);
+
+  for (size_t i = 0; i < option->value_count && result == 0; i++) {
+    struct nat_ranges_error reason;
+    const char *path = option->values[i].string;
+
+    result = nat_ranges_read(path, i == 0 ? &ranges : &less, &reason);
+    if (result == -EINVAL)
+      option_fail(option, error, "the file \"%s\" %s", path, reason.text);
+  }
+  if (result == 0)
+    result = nat_networks_remove_all(&ranges, &less);
+  if (result == 0)
+    result = nat_networks_add_all(bypass, &ranges);
+  nat_networks_free(&ranges);
+  nat_networks_free(&less);
+  return result == -E2BIG ? option_fail(option, error, "more than %u ranges in one list",
+                                        NAT_NETWORKS_MAX)
+                          : result;
 }
 
 static int read_named_network(const struct option *option, void *named,
@@ -158,7 +194,21 @@ static int check_ports(const struct option *block,
   return 0;
 }
 
+/* Google, "Public NAT: Endpoint-Independent Mapping": not together with dynamic port
+ * allocation. */
+static int check_mapping(const struct option *block,
+                         const struct nat_gateway_config *gateway,
+                         struct option_error *error) {
+  if (!gateway->endpoint_independent || !gateway->dynamic_ports)
+    return 0;
+  return option_fail(block, error,
+                     "EndpointIndependentMapping true and DynamicPorts true exclude each "
+                     "other; give one of them");
+}
+
 static void complete_timeouts(struct nat_gateway_config *gateway) {
+  if (gateway->udp_timeout == 0)
+    gateway->udp_timeout = NAT_UDP_DEFAULT;
   if (gateway->transitory_timeout == 0)
     gateway->transitory_timeout = NAT_TRANSITORY_DEFAULT;
   if (gateway->reset_timeout < 0)
@@ -177,6 +227,8 @@ static int read_gateway_options(const struct option *block,
        .offset = GATEWAY_FIELD(max_ports_per_vm), .minimum = 1, .maximum = PORTS_MAX},
       {.name = "DynamicPorts", .kind = OPTION_FLAG,
        .offset = GATEWAY_FIELD(dynamic_ports)},
+      {.name = "EndpointIndependentMapping", .kind = OPTION_FLAG,
+       .offset = GATEWAY_FIELD(endpoint_independent)},
       {.name = "TimeWait", .kind = OPTION_DURATION, .offset = GATEWAY_FIELD(time_wait),
        .minimum = 1, .maximum = TIMEOUT_MAX},
       {.name = "EstablishedTimeout", .kind = OPTION_DURATION,
@@ -186,7 +238,13 @@ static int read_gateway_options(const struct option *block,
        .offset = GATEWAY_FIELD(transitory_timeout), .minimum = 1, .maximum = TIMEOUT_MAX},
       {.name = "ResetTimeout", .kind = OPTION_DURATION,
        .offset = GATEWAY_FIELD(reset_timeout), .minimum = 0, .maximum = TIMEOUT_MAX},
+      {.name = "UDPTimeout", .kind = OPTION_DURATION,
+       .offset = GATEWAY_FIELD(udp_timeout), .minimum = 1, .maximum = TIMEOUT_MAX},
       {.name = "Network", .kind = OPTION_CUSTOM, .read = read_gateway_network,
+       .repeats = true},
+      {.name = "SourceNetwork", .kind = OPTION_CUSTOM, .read = read_source_network,
+       .repeats = true},
+      {.name = "BypassFile", .kind = OPTION_CUSTOM, .read = read_bypass_file,
        .repeats = true},
       {.name = "Bypass", .kind = OPTION_CUSTOM, .read = read_bypass, .repeats = true},
       {.name = "BypassDefaults", .kind = OPTION_FLAG,
@@ -212,13 +270,17 @@ static int read_gateway_options(const struct option *block,
   if (result < 0)
     return result;
   gateway->given = (struct nat_gateway_given){
+      .endpoint_independent = gateway->endpoint_independent,
+      .udp_timeout = gateway->udp_timeout,
       .time_wait = gateway->time_wait,
       .established_timeout = gateway->established_timeout,
       .transitory_timeout = gateway->transitory_timeout,
       .reset_timeout = gateway->reset_timeout,
   };
   complete_timeouts(gateway);
-  result = check_ports(block, gateway, error);
+  result = check_mapping(block, gateway, error);
+  if (result == 0)
+    result = check_ports(block, gateway, error);
   return result < 0 ? result : gateway_source_check(block, &gateway->source, error);
 }
 
@@ -278,7 +340,7 @@ static int read_named(const struct option *block, void *into,
 
 int nat_config_parse(const struct option *block, void *config,
                      struct option_error *error) {
-  static const char *const sources[] = {"auto", "sockets", NULL};
+  static const char *const sources[] = {"auto", "sockets", "conntrack", NULL};
   static const struct option_rule rules[] = {
       {.name = "Source", .kind = OPTION_CHOICE, .offset = FIELD(source),
        .choices = sources},
@@ -307,12 +369,20 @@ int nat_config_complete(struct nat_config *config) {
   return 0;
 }
 
-bool nat_config_needs_tcp_info(const struct nat_config *config) {
-  for (size_t i = 0; i < config->gateway_count; i++)
-    if (config->gateways[i].established_timeout > 0 ||
-        config->gateways[i].source.discover)
-      return true;
-  return false;
+nanoseconds nat_config_idle_period(const struct nat_config *config) {
+  nanoseconds period = 0;
+
+  for (size_t i = 0; i < config->gateway_count; i++) {
+    const struct nat_gateway_config *gateway = &config->gateways[i];
+    nanoseconds own =
+        __atomic_load_n(&gateway->established_timeout, __ATOMIC_RELAXED) / 10;
+
+    if (own > IDLE_PERIOD_MAX || (own == 0 && gateway->source.discover))
+      own = IDLE_PERIOD_MAX;
+    if (own > 0 && (period == 0 || own < period))
+      period = own;
+  }
+  return period;
 }
 
 /* What dynamic allocation has granted for the moment the configuration cannot say. */

@@ -22,10 +22,12 @@ struct nat_named {
 
 /* Google, "Public NAT timeouts": 30 s unless set otherwise. */
 #define NAT_TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
+#define NAT_UDP_DEFAULT (30 * NANOSECONDS_PER_SECOND)
 
 /* What the block itself says, before defaults and discovery; 0: nothing. */
 struct nat_gateway_given {
-  nanoseconds time_wait, established_timeout, transitory_timeout;
+  bool endpoint_independent;
+  nanoseconds udp_timeout, time_wait, established_timeout, transitory_timeout;
   nanoseconds reset_timeout; /* negative: nothing */
 };
 
@@ -43,6 +45,9 @@ struct nat_gateway_config {
   nanoseconds established_timeout; /* 0: not given, idle connections count */
   nanoseconds transitory_timeout;
   nanoseconds reset_timeout;
+  nanoseconds udp_timeout;
+  bool endpoint_independent; /* a port for each local IP:port, whatever the destination.
+                                Atomic, as own_bypass */
   struct nat_traffic traffic;
   struct gateway_source source;
   struct nat_gateway_given given;
@@ -52,7 +57,7 @@ struct nat_gateway_config {
                       threads look at it, and at established_timeout. */
 };
 
-enum nat_source { NAT_SOURCE_AUTO, NAT_SOURCE_SOCKETS };
+enum nat_source { NAT_SOURCE_AUTO, NAT_SOURCE_SOCKETS, NAT_SOURCE_CONNTRACK };
 
 struct nat_config {
   int source; /* enum nat_source */
@@ -60,7 +65,7 @@ struct nat_config {
   int64_t destination_min_ports;
   size_t named_count;
   struct nat_named named[NAT_NAMED_MAX];
-  size_t gateway_count; /* the first one that takes a destination has it */
+  size_t gateway_count; /* the first one that takes a connection has it */
   struct nat_gateway_config gateways[NAT_GATEWAYS_MAX];
 };
 
@@ -81,9 +86,10 @@ int nat_config_parse(const struct option *block, void *config,
  * Returns 0 or -ENOMEM. */
 int nat_config_complete(struct nat_config *config);
 
-/* Whether some gateway lets go of idle connections, or may yet be found to: that
- * needs tcp_info. */
-bool nat_config_needs_tcp_info(const struct nat_config *config);
+/* How often the idle connections are looked for, which needs tcp_info: once a minute,
+ * and within a tenth of the shortest EstablishedTimeout. 0: no gateway has one, nor may
+ * yet be found to. */
+nanoseconds nat_config_idle_period(const struct nat_config *config);
 
 /* Ports that the VM has now, and can grow to; 0: not known. */
 uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway);

@@ -1,65 +1,117 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_held.h"
 
+/* The rings, as nat_tags.h wants them. */
+#define RINGS(held)                                                                      \
+  (const struct nat_ring *const[NAT_HELD_KINDS]) {                                       \
+    &(held)->kinds[0].ring, &(held)->kinds[1].ring, &(held)->kinds[2].ring               \
+  }
+
 static struct nat_destination *destination_of(struct nat_table *table,
                                               const struct nat_ring_entry *entry) {
-  return nat_table_at(table, entry->value & ~NAT_HELD_HIGH_ONLY);
+  return nat_table_at(table, (uint32_t)entry->index);
 }
 
 static bool counts_for(const struct nat_ring_entry *entry, unsigned bound) {
-  return bound == NAT_HIGH || !(entry->value & NAT_HELD_HIGH_ONLY);
+  return bound == NAT_HIGH || !(entry->high_only || entry->superseded);
 }
 
 static uint32_t milliseconds(nanoseconds span) {
   return (uint32_t)(span / NANOSECONDS_PER_MILLISECOND);
 }
 
-void nat_held_init(struct nat_held *held, nanoseconds low, nanoseconds best,
-                   nanoseconds high) {
-  held->timeout_ms[NAT_LOW] = milliseconds(low);
-  held->timeout_ms[NAT_BEST] = milliseconds(best);
-  held->timeout_ms[NAT_HIGH] = milliseconds(high);
-}
-
 /* From the ring's first entry on all count again, for every bound. */
-void nat_held_retime(struct nat_held *held, struct nat_table *table, nanoseconds low,
-                     nanoseconds best, nanoseconds high) {
-  nat_held_init(held, low, best, high);
+void nat_held_retime(struct nat_held *held, unsigned kind, struct nat_table *table,
+                     nanoseconds low, nanoseconds best, nanoseconds high) {
+  struct nat_held_kind *own = &held->kinds[kind];
+
+  own->timeout_ms[NAT_LOW] = milliseconds(low);
+  own->timeout_ms[NAT_BEST] = milliseconds(best);
+  own->timeout_ms[NAT_HIGH] = milliseconds(high);
   for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
-    for (; held->expired[bound] > held->ring.tail; held->expired[bound]--) {
+    for (; own->expired[bound] > own->ring.tail; own->expired[bound]--) {
       const struct nat_ring_entry *entry =
-          nat_ring_at(&held->ring, held->expired[bound] - 1);
+          nat_ring_at(&own->ring, own->expired[bound] - 1);
 
       destination_of(table, entry)->held[bound] += counts_for(entry, bound);
     }
 }
 
+void nat_held_free(struct nat_held *held) {
+  for (unsigned kind = 0; kind < NAT_HELD_KINDS; kind++)
+    nat_ring_free(&held->kinds[kind].ring);
+  nat_tags_free(&held->tags);
+}
+
 uint32_t nat_held_time(nanoseconds time) {
-  return (uint32_t)(time / NANOSECONDS_PER_MILLISECOND);
+  return (uint32_t)(time / NANOSECONDS_PER_MILLISECOND) & NAT_RING_TIME_MASK;
 }
 
-/* Times are compared by their difference: the clock wraps after 49 days. */
-static bool is_after(uint32_t time, uint32_t now) { return (int32_t)(time - now) > 0; }
+static void supersede(struct nat_held *held, struct nat_table *table,
+                      const struct nat_tag_place *place) {
+  const struct nat_held_kind *kind = &held->kinds[place->ring];
+  struct nat_ring_entry *entry = nat_ring_at(&kind->ring, place->position);
 
-int nat_held_push(struct nat_held *held, struct nat_table *table, uint32_t index,
-                  uint32_t time) {
-  int status = nat_ring_push(&held->ring, (struct nat_ring_entry){index, time});
-
-  if (status == 0)
-    nat_table_at(table, index)->pending++;
-  return status;
+  for (unsigned bound = NAT_LOW; bound < NAT_HIGH; bound++)
+    if (counts_for(entry, bound) && place->position < kind->counted &&
+        place->position >= kind->expired[bound])
+      destination_of(table, entry)->held[bound]--;
+  entry->superseded = true;
 }
 
-void nat_held_count(struct nat_held *held, struct nat_table *table, uint32_t now,
-                    bool (*doubtful)(const struct nat_destination *destination)) {
-  for (; held->counted < held->ring.head; held->counted++) {
-    struct nat_ring_entry *entry = nat_ring_at(&held->ring, held->counted);
+void nat_held_supersede(struct nat_held *held, struct nat_table *table, uint32_t index,
+                        uint16_t tag) {
+  const struct nat_ring_entry wanted = nat_ring_entry(index, tag, 0);
+  struct nat_tag_place place;
+
+  if (nat_tags_find(&held->tags, RINGS(held), &wanted, &place))
+    supersede(held, table, &place);
+}
+
+/* One that finds no place to be noted is as one without a tag. */
+static void note_tag(struct nat_held *held, struct nat_table *table,
+                     const struct nat_tag_place *place) {
+  struct nat_tag_place before;
+
+  switch (nat_tags_note(&held->tags, RINGS(held), place, &before)) {
+  case NAT_TAGS_REPLACED:
+    supersede(held, table, &before);
+    break;
+  case NAT_TAGS_NO_ROOM:
+    nat_ring_at(&held->kinds[place->ring].ring, place->position)->tag = 0;
+    break;
+  case NAT_TAGS_NEW:
+    break;
+  }
+}
+
+int nat_held_push(struct nat_held *held, unsigned kind, struct nat_table *table,
+                  uint32_t index, uint16_t tag, uint32_t time) {
+  struct nat_ring *ring = &held->kinds[kind].ring;
+  const struct nat_tag_place place = {kind, ring->head};
+  int status = nat_ring_push(ring, nat_ring_entry(index, tag, time));
+
+  if (status < 0)
+    return status;
+  if (tag != 0)
+    note_tag(held, table, &place);
+  nat_table_at(table, index)->pending++;
+  return 0;
+}
+
+void nat_held_count(struct nat_held *held, unsigned kind, struct nat_table *table,
+                    uint32_t now,
+                    bool (*high_only)(const struct nat_destination *destination)) {
+  struct nat_held_kind *own = &held->kinds[kind];
+
+  for (; own->counted < own->ring.head; own->counted++) {
+    struct nat_ring_entry *entry = nat_ring_at(&own->ring, own->counted);
     struct nat_destination *destination = destination_of(table, entry);
 
-    if (is_after(entry->time, now))
+    if (nat_ring_is_after(entry, now))
       break;
-    if (doubtful && doubtful(destination))
-      entry->value |= NAT_HELD_HIGH_ONLY;
+    if (high_only && high_only(destination))
+      entry->high_only = true;
     for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
       destination->held[bound] += counts_for(entry, bound);
     destination->pending--;
@@ -67,24 +119,41 @@ void nat_held_count(struct nat_held *held, struct nat_table *table, uint32_t now
   }
 }
 
-void nat_held_expire(struct nat_held *held, struct nat_table *table, uint32_t now) {
-  for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
-    for (; held->expired[bound] < held->counted; held->expired[bound]++) {
-      const struct nat_ring_entry *entry =
-          nat_ring_at(&held->ring, held->expired[bound]);
+void nat_held_expire(struct nat_held *held, unsigned kind, struct nat_table *table,
+                     uint32_t now) {
+  struct nat_held_kind *own = &held->kinds[kind];
 
-      if (now - entry->time < held->timeout_ms[bound])
+  for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
+    for (; own->expired[bound] < own->counted; own->expired[bound]++) {
+      const struct nat_tag_place place = {kind, own->expired[bound]};
+      const struct nat_ring_entry *entry = nat_ring_at(&own->ring, place.position);
+
+      if (nat_ring_elapsed(now, entry) < own->timeout_ms[bound])
         break;
       destination_of(table, entry)->held[bound] -= counts_for(entry, bound);
+      if (bound == NAT_HIGH)
+        nat_tags_forget(&held->tags, RINGS(held), &place);
     }
-  nat_ring_release(&held->ring, held->expired[NAT_HIGH]);
+  nat_ring_release(&own->ring, own->expired[NAT_HIGH]);
+}
+
+static void merge_entry(struct nat_held *held, struct nat_table *table,
+                        const struct nat_tag_place *place) {
+  struct nat_ring_entry *entry =
+      nat_ring_at(&held->kinds[place->ring].ring, place->position);
+
+  if (!destination_of(table, entry)->merged)
+    return;
+  nat_tags_forget(&held->tags, RINGS(held), place);
+  entry->index = NAT_OTHER;
+  entry->tag = 0;
 }
 
 void nat_held_merge(struct nat_held *held, struct nat_table *table) {
-  for (uint64_t i = held->ring.tail; i < held->ring.head; i++) {
-    struct nat_ring_entry *entry = nat_ring_at(&held->ring, i);
+  for (unsigned kind = 0; kind < NAT_HELD_KINDS; kind++) {
+    const struct nat_ring *ring = &held->kinds[kind].ring;
 
-    if (destination_of(table, entry)->merged)
-      entry->value = NAT_OTHER | (entry->value & NAT_HELD_HIGH_ONLY);
+    for (uint64_t position = ring->tail; position < ring->head; position++)
+      merge_entry(held, table, &(struct nat_tag_place){kind, position});
   }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_host.h"
 
+#include "nat_rows.h"
+
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -51,14 +53,13 @@ uint32_t nat_host_ephemeral_ports(void) {
   return fields == 2 && low <= high && high <= UINT16_MAX ? high - low + 1 : 0;
 }
 
-/* What a pass finds of connections closed before. */
+/* What a pass finds of closed connections. */
 struct recall {
   struct nat_engine *engine;
   const struct nat_config *config;
-  nanoseconds now, until;
+  nanoseconds now, since, until;
   uint32_t fin_wait2_ms;
-  size_t count, room;
-  struct nat_past_close *closes;
+  struct nat_rows closes; /* struct nat_recalled */
 };
 
 /* A FIN_WAIT2 minisocket lives for tcp_fin_timeout, but not longer than one in
@@ -81,37 +82,23 @@ static void add_listener(const struct sock_diag_record *record, void *data) {
   nat_engine_add_listener(recall->engine, record->local.port);
 }
 
-static bool has_room(struct recall *recall) {
-  size_t room = recall->room ? 2 * recall->room : 256;
-  struct nat_past_close *closes;
-
-  if (recall->count < recall->room)
-    return true;
-  if (recall->count == PAST_CLOSES_MAX)
-    return false;
-  closes = realloc(recall->closes, room * sizeof(*closes));
-  if (!closes)
-    return false;
-  recall->closes = closes;
-  recall->room = room;
-  return true;
-}
-
+/* One that finds no place in the row is left out. */
 static void add_minisocket(const struct sock_diag_record *record, void *data) {
   struct recall *recall = data;
   uint32_t life =
       record->state == TCP_STATE_TIME_WAIT ? TIME_WAIT_MS : recall->fin_wait2_ms;
   uint32_t age = record->expires_ms < life ? life - record->expires_ms : 0;
-  nanoseconds closed = recall->now - age * NANOSECONDS_PER_MILLISECOND;
+  struct nat_recalled closed = {.time = recall->now - age * NANOSECONDS_PER_MILLISECOND,
+                                .ends = {record->local, record->remote}};
 
-  if (!record->minisocket || closed >= recall->until ||
-      nat_engine_listens(recall->engine, record->local.port) ||
-      !nat_engine_takes(recall->config, &record->remote.address) || !has_room(recall))
-    return;
-  recall->closes[recall->count++] = (struct nat_past_close){closed, record->remote};
+  if (record->minisocket && closed.time >= recall->since && closed.time < recall->until &&
+      !nat_engine_listens(recall->engine, record->local.port) &&
+      nat_engine_choose(recall->config, &record->local.address, &record->remote.address,
+                        true))
+    nat_rows_add(&recall->closes, &closed);
 }
 
-static int find_past_closes(struct recall *recall) {
+static int find_closed(struct recall *recall, bool listeners) {
   const struct sock_diag_request listening = {.states = 1u << TCP_STATE_LISTEN};
   const struct sock_diag_request waiting = {.states = 1u << TCP_STATE_TIME_WAIT |
                                                       1u << TCP_STATE_FIN_WAIT2};
@@ -119,7 +106,9 @@ static int find_past_closes(struct recall *recall) {
   struct sock_diag *diag = NULL;
   int status = sock_diag_open(&diag);
 
-  if (status == 0)
+  nat_rows_init(&recall->closes, sizeof(struct nat_recalled), PAST_CLOSES_MAX);
+  recall->fin_wait2_ms = read_fin_timeout_ms();
+  if (status == 0 && listeners)
     status = sock_diag_dump_tcp(diag, &listening, add_listener, recall, &result);
   recall->now = clock_now(CLOCK_MONOTONIC);
   if (status == 0)
@@ -130,13 +119,61 @@ static int find_past_closes(struct recall *recall) {
 
 int nat_host_recall(struct nat_engine *engine, const struct nat_config *config,
                     nanoseconds until) {
-  struct recall recall = {.engine = engine,
-                          .config = config,
-                          .until = until,
-                          .fin_wait2_ms = read_fin_timeout_ms()};
-  int status = find_past_closes(&recall);
+  struct recall recall = {
+      .engine = engine, .config = config, .since = INT64_MIN, .until = until};
+  int status = find_closed(&recall, true);
 
-  nat_engine_recall(engine, recall.closes, recall.count);
-  free(recall.closes);
+  nat_engine_recall(engine, nat_rows_at(&recall.closes, 0), recall.closes.count);
+  nat_rows_free(&recall.closes);
+  return status;
+}
+
+int nat_host_heal(struct nat_engine *engine, const struct nat_config *config,
+                  nanoseconds since) {
+  struct recall recall = {
+      .engine = engine, .config = config, .since = since, .until = INT64_MAX};
+  int status = find_closed(&recall, false);
+
+  nat_engine_heal(engine, recall.now, nat_rows_at(&recall.closes, 0),
+                  recall.closes.count);
+  nat_rows_free(&recall.closes);
+  return status;
+}
+
+/* --- UDP --------------------------------------------------------------------------------- */
+
+struct udp_reading {
+  struct nat_engine *engine;
+  const struct nat_config *config;
+};
+
+/* Whether the gateway still holds its port depends on packets that are not seen: hence
+ * not in the low bound. */
+static void take_udp(const struct sock_diag_record *record, void *data) {
+  static const struct nat_live live = {.open = 1, .drowsy = 1};
+  const struct udp_reading *reading = data;
+  const struct nat_ends ends = {record->local, record->remote};
+  const struct nat_gateway_config *gateway = nat_engine_choose(
+      reading->config, &record->local.address, &record->remote.address, true);
+  struct nat_place place = {.protocol = NAT_UDP};
+
+  if (!gateway || nat_engine_is_own(reading->engine, &record->remote.address))
+    return;
+  place.gateway = (uint8_t)(gateway - reading->config->gateways);
+  nat_engine_take_flow(reading->engine, &place, &ends, &live);
+}
+
+int nat_host_read_udp(struct nat_engine *engine, const struct nat_config *config) {
+  const struct sock_diag_request connected = {.states = 1u << TCP_STATE_ESTABLISHED};
+  struct udp_reading reading = {engine, config};
+  struct sock_diag_result result;
+  struct sock_diag *diag = NULL;
+  int status = sock_diag_open(&diag);
+
+  if (status == 0)
+    status = sock_diag_dump_udp(diag, &connected, take_udp, &reading, &result);
+  sock_diag_close(diag);
+  if (status == 0)
+    nat_engine_measure(engine, NAT_UDP);
   return status;
 }

@@ -15,10 +15,16 @@ int nat_host_read_addresses(struct nat_engine *engine);
  * known. */
 uint32_t nat_host_ephemeral_ports(void);
 
-/* Gives the engine the listening ports, and the connections that are in TIME_WAIT or
- * FIN_WAIT2 without a full socket, closed before `until`. One pass over the kernel's
- * sockets. Returns 0 or -errno. */
+/* Connections in TIME_WAIT or FIN_WAIT2 without a full socket: one pass over the kernel's
+ * sockets each. Return 0 or -errno. Recall gives the engine the listening ports too, and
+ * those closed before `until`; heal, those closed since `since`, where events were lost. */
 int nat_host_recall(struct nat_engine *engine, const struct nat_config *config,
                     nanoseconds until);
+int nat_host_heal(struct nat_engine *engine, const struct nat_config *config,
+                  nanoseconds since);
+
+/* Gives the engine, between begin and finish, the UDP sockets that are connected. Returns
+ * 0 or -errno. */
+int nat_host_read_udp(struct nat_engine *engine, const struct nat_config *config);
 
 #endif

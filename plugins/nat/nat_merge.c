@@ -33,21 +33,22 @@ static void fold_into(struct nat_destination *other,
                       const struct nat_destination *destination) {
   for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
     other->held[bound] += destination->held[bound];
-  other->pending += destination->pending;
+  other->pending += destination->pending; /* what is waiting is told anew */
   other->open += destination->open;
   other->half_open += destination->half_open;
+  other->unanswered += destination->unanswered;
   other->stalled += destination->stalled;
+  other->idle += destination->idle;
+  other->drowsy += destination->drowsy;
 }
 
-uint32_t nat_merge_least(struct nat_table *table, struct nat_held *held,
-                         size_t held_count) {
+uint32_t nat_merge_least(struct nat_table *table, struct nat_held *held) {
   uint32_t limit = nat_table_limit(table), count = nat_table_count(table);
 
   if (count <= limit - limit / 8)
     return 0;
   mark_least(table, count - (limit - limit / 4));
-  for (size_t i = 0; i < held_count; i++)
-    nat_held_merge(&held[i], table);
+  nat_held_merge(held, table);
   for (uint32_t i = nat_table_next(table, NAT_OTHER); i; i = nat_table_next(table, i)) {
     const struct nat_destination *destination = nat_table_at(table, i);
 

@@ -10,7 +10,6 @@
 /* When fewer than an eighth of the places are free, merges those destinations
  * that hold the least into NAT_OTHER until a quarter is. Returns how many were
  * merged. Costs a walk over table and rings, at most once a summary. */
-uint32_t nat_merge_least(struct nat_table *table, struct nat_held *held,
-                         size_t held_count);
+uint32_t nat_merge_least(struct nat_table *table, struct nat_held *held);
 
 #endif

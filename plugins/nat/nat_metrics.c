@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_metrics.h"
 
-#define GATEWAY "\"GATEWAY:tcp\""
-#define GATEWAY_PROTOCOL "\"GATEWAY:tcp\" or \"GATEWAY:udp\""
+#define GATEWAY "\"GATEWAY:tcp\" or \"GATEWAY:udp\""
 
 static const struct metric metrics[NAT_METRIC_COUNT] = {
     [NAT_PORTS_USED] =
@@ -14,7 +13,8 @@ static const struct metric metrics[NAT_METRIC_COUNT] = {
             .plugin_instance = GATEWAY,
             .unit = "ports",
             .help = "best estimate of the largest number of NAT ports held toward one "
-                    "destination IP:port",
+                    "destination IP:port; with endpoint-independent mapping, of local "
+                    "IP:ports that hold one",
         },
     [NAT_PORTS_BOUND] =
         {
@@ -37,7 +37,8 @@ static const struct metric metrics[NAT_METRIC_COUNT] = {
             .maximum = METRIC_UNBOUNDED,
             .plugin_instance = GATEWAY,
             .unit = "ports",
-            .help = "ports that this machine has now; absent while not known",
+            .help = "ports that this machine has now, with dynamic allocation the least "
+                    "that it can have; absent while not known",
         },
     [NAT_PORTS_LIMIT] =
         {
@@ -73,6 +74,29 @@ static const struct metric metrics[NAT_METRIC_COUNT] = {
             .unit = "ports",
             .help = "NAT ports held toward the busiest destinations, and toward each "
                     "<Destination> (the largest of its IP:ports)",
+        },
+    [NAT_SOURCE_PORTS] =
+        {
+            .type = "source_ports",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = GATEWAY,
+            .type_instance = "IP",
+            .unit = "ports",
+            .help = "NAT ports held toward one destination by the flows that this machine "
+                    "forwards, for the busiest original sources; from conntrack alone",
+        },
+    [NAT_TIME_TO_EXHAUSTION] =
+        {
+            .type = "time_to_exhaustion",
+            .kind = METRIC_GAUGE,
+            .minimum = 0,
+            .maximum = METRIC_UNBOUNDED,
+            .plugin_instance = GATEWAY,
+            .unit = "seconds",
+            .help = "until ports_limit is reached, from the recent rise; 0 when it is; "
+                    "absent while no exhaustion is in sight",
         },
     [NAT_CONNECT_RATE] =
         {
@@ -126,7 +150,7 @@ static const struct metric metrics[NAT_METRIC_COUNT] = {
             .kind = METRIC_GAUGE,
             .minimum = 0,
             .maximum = METRIC_UNBOUNDED,
-            .plugin_instance = GATEWAY_PROTOCOL,
+            .plugin_instance = GATEWAY,
             .unit = "ports",
             .help = "Cloud NAT's own nat/port_usage of this machine, from Cloud "
                     "Monitoring; some minutes old",
@@ -137,7 +161,7 @@ static const struct metric metrics[NAT_METRIC_COUNT] = {
             .kind = METRIC_DERIVE,
             .minimum = 0,
             .maximum = METRIC_UNBOUNDED,
-            .plugin_instance = GATEWAY_PROTOCOL,
+            .plugin_instance = GATEWAY,
             .type_instance = "OUT_OF_RESOURCES, ENDPOINT_INDEPENDENCE_CONFLICT, other",
             .unit = "packets",
             .help = "packets of this machine that Cloud NAT says it dropped, by reason, "

@@ -1,20 +1,30 @@
 /* SPDX-License-Identifier: MIT
  *
- * A row of destinations, and an index into it that is probed in line: 80 bytes a
+ * A row of destinations, and an index into it that is probed in line: 96 bytes a
  * destination. (uthash's handles and buckets would double that, and the row must
  * not move: ring entries hold its indexes.)
  */
 #include "nat_table.h"
+
+#include "endpoint_hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define PLACES 4096u /* of addresses remembered; a power of 2 */
 
-/* The endpoint that was used last at an address. */
-struct place {
+/* The endpoints used at an address, and how much. */
+#define SHARES 4u
+#define USES_MAX 256u /* then all are halved: it is the recent uses that count */
+struct share {
   uint32_t index; /* NAT_OTHER: none */
-  bool shared;    /* so were others at that address */
+  uint32_t uses;
+  uint32_t given; /* by nat_table_by_address */
+};
+
+struct place {
+  struct net_address address;
+  struct share shares[SHARES];
 };
 
 struct nat_table {
@@ -28,25 +38,16 @@ struct nat_table {
   struct nat_destination row[];
 };
 
-static uint64_t fold(uint64_t one, uint64_t other) {
-  unsigned __int128 product = (unsigned __int128)one * other;
-
-  return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* A multiply-and-fold hash; the constant is the golden ratio's fraction. */
-static uint64_t hash(const struct net_address *address, uint64_t port, uint64_t seed) {
-  uint64_t halves[2];
-
-  memcpy(halves, address->bytes, sizeof(halves));
-  seed = fold(halves[0] ^ seed, UINT64_C(0x9e3779b97f4a7c15) ^ port);
-  return fold(halves[1] ^ seed, UINT64_C(0x9e3779b97f4a7c15) + seed);
-}
-
 static uint32_t slot_of(const struct nat_table *table,
                         const struct net_endpoint *remote) {
-  return (uint32_t)hash(&remote->address, remote->port, table->seed) &
-         (table->index_size - 1);
+  return (uint32_t)endpoint_hash(remote, 0, table->seed) & (table->index_size - 1);
+}
+
+static uint32_t place_number(const struct nat_table *table,
+                             const struct net_address *address) {
+  const struct net_endpoint endpoint = {.address = *address};
+
+  return endpoint_hash(&endpoint, 0, table->seed) % PLACES;
 }
 
 int nat_table_new(uint32_t limit, uint64_t seed, struct nat_table **table) {
@@ -94,18 +95,37 @@ static uint32_t find(const struct nat_table *table, const struct net_endpoint *r
 
 static struct place *place_of(struct nat_table *table,
                               const struct net_address *address) {
-  return &table->places[hash(address, 0, table->seed) % PLACES];
+  return &table->places[place_number(table, address)];
 }
 
-static void remember(struct nat_table *table, uint32_t index) {
-  const struct net_address *address = &table->row[index].remote.address;
-  struct place *place = place_of(table, address);
+/* The endpoint's share, or that of the one used least, which it takes over. */
+static struct share *share_of(struct place *place, uint32_t index) {
+  struct share *least = &place->shares[0];
 
-  if (place->index == index)
+  for (unsigned i = 0; i < SHARES; i++) {
+    if (place->shares[i].index == index)
+      return &place->shares[i];
+    if (place->shares[i].uses < least->uses)
+      least = &place->shares[i];
+  }
+  *least = (struct share){.index = index};
+  return least;
+}
+
+void nat_table_note_use(struct nat_table *table, uint32_t index) {
+  const struct net_endpoint *remote = &table->row[index].remote;
+  struct place *place = place_of(table, &remote->address);
+
+  if (index == NAT_OTHER || remote->port == 0)
     return;
-  place->shared = place->index != NAT_OTHER &&
-                  net_address_equal(&table->row[place->index].remote.address, address);
-  place->index = index;
+  if (!net_address_equal(&place->address, &remote->address))
+    *place = (struct place){.address = remote->address};
+  if (++share_of(place, index)->uses < USES_MAX)
+    return;
+  for (unsigned i = 0; i < SHARES; i++) {
+    place->shares[i].uses /= 2;
+    place->shares[i].given /= 2;
+  }
 }
 
 static uint32_t take_free(struct nat_table *table) {
@@ -128,21 +148,41 @@ uint32_t nat_table_get(struct nat_table *table, const struct net_endpoint *remot
     table->row[index] = (struct nat_destination){.remote = *remote, .in_table = true};
     table->index[slot] = index;
     table->count++;
+    nat_table_note_use(table, index);
   }
-  if (remote->port != 0)
-    remember(table, index);
   return index;
 }
 
-uint32_t nat_table_by_address(const struct nat_table *table,
-                              const struct net_address *address) {
-  const struct place *place =
-      &table->places[hash(address, 0, table->seed) % PLACES];
+/* Shares in proportion, as d'Hondt gives seats: to the one with the most uses for each
+ * that it has been given, this one included. */
+uint32_t nat_table_by_address(struct nat_table *table,
+                              const struct net_address *address, bool *shared) {
+  struct place *place = place_of(table, address);
+  struct share *best = &place->shares[0];
+  unsigned known = 0;
 
-  if (place->index == NAT_OTHER || place->shared ||
-      !net_address_equal(&table->row[place->index].remote.address, address))
+  *shared = false;
+  if (!net_address_equal(&place->address, address))
     return NAT_OTHER;
-  return place->index;
+  for (unsigned i = 0; i < SHARES; i++) {
+    struct share *share = &place->shares[i];
+
+    known += share->index != NAT_OTHER;
+    if (share->uses * (best->given + 1) > best->uses * (share->given + 1))
+      best = share;
+  }
+  *shared = known > 1;
+  best->given += best->index != NAT_OTHER;
+  return best->index;
+}
+
+/* The row is about to be another's. */
+static void forget_uses(struct nat_table *table, uint32_t index) {
+  struct place *place = place_of(table, &table->row[index].remote.address);
+
+  for (unsigned i = 0; i < SHARES; i++)
+    if (place->shares[i].index == index)
+      place->shares[i] = (struct share){.index = NAT_OTHER};
 }
 
 uint32_t nat_table_next(const struct nat_table *table, uint32_t index) {
@@ -170,10 +210,8 @@ static void close_gap(struct nat_table *table, uint32_t gap) {
 
 void nat_table_remove(struct nat_table *table, uint32_t index) {
   struct nat_destination *destination = &table->row[index];
-  struct place *place = place_of(table, &destination->remote.address);
 
-  if (place->index == index)
-    *place = (struct place){.index = NAT_OTHER};
+  forget_uses(table, index);
   close_gap(table, find(table, &destination->remote));
   *destination = (struct nat_destination){.live_before = table->first_free};
   table->first_free = index;

@@ -27,9 +27,12 @@ struct nat_destination {
   uint32_t held[NAT_BOUNDS]; /* by closed and failed connections; held[NAT_HIGH]
                                 is also the number of ring entries counted */
   uint32_t pending;          /* ring entries not counted yet */
-  uint32_t open;      /* as in struct flow_remote, at the last summary */
+  uint32_t waiting[NAT_BOUNDS]; /* as held, by closed ones told of at this summary */
+  uint32_t open;      /* as in struct nat_live, at the last summary */
   uint32_t half_open;
+  uint32_t unanswered;
   uint32_t stalled;
+  uint32_t idle, drowsy, gone;
   uint32_t live_before; /* open + half_open at the summary before */
   uint32_t closes;      /* counted since the summary before */
   uint32_t opened;      /* new connections between the last two summaries */
@@ -49,11 +52,14 @@ uint32_t nat_table_limit(const struct nat_table *table);
 /* The index of the endpoint, a new one if it has none; NAT_OTHER when full. */
 uint32_t nat_table_get(struct nat_table *table, const struct net_endpoint *remote);
 
-/* The index of the endpoint used last at this address; NAT_OTHER if that is not
- * known, or if several endpoints share the address. Port 0, which stands for a port
- * not known, is never meant. */
-uint32_t nat_table_by_address(const struct nat_table *table,
-                              const struct net_address *address);
+/* This endpoint was used just now. */
+void nat_table_note_use(struct nat_table *table, uint32_t index);
+
+/* The index of an endpoint used at this address, in proportion to their uses where there
+ * are several (*shared); NAT_OTHER if none is known. Port 0, which stands for a port not
+ * known, is never meant. */
+uint32_t nat_table_by_address(struct nat_table *table,
+                              const struct net_address *address, bool *shared);
 
 /* Valid until the table is freed. */
 struct nat_destination *nat_table_at(struct nat_table *table, uint32_t index);

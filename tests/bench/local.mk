@@ -12,7 +12,11 @@ EXTRA_PROGRAMS += \
 	tests/bench/hold_sockets \
 	tests/bench/fill_conntrack \
 	tests/bench/parse_conntrack \
-	tests/bench/handshake
+	tests/bench/handshake \
+	tests/bench/make_closes \
+	tests/bench/take_closes \
+	tests/bench/feed_model \
+	tests/bench/hold_destinations
 EXTRA_LTLIBRARIES = tests/bench/bench_gate.la
 
 BENCH_PRODUCTS = $(EXTRA_LTLIBRARIES) \
@@ -20,8 +24,12 @@ BENCH_PRODUCTS = $(EXTRA_LTLIBRARIES) \
 	tests/bench/hold_sockets$(EXEEXT) \
 	tests/bench/fill_conntrack$(EXEEXT) \
 	tests/bench/parse_conntrack$(EXEEXT) \
-	tests/bench/handshake$(EXEEXT)
-CLEANFILES += $(BENCH_PRODUCTS) bench-sockets.json bench-conntrack.json bench-probe.json
+	tests/bench/handshake$(EXEEXT) \
+	tests/bench/make_closes$(EXEEXT) \
+	tests/bench/take_closes$(EXEEXT) \
+	tests/bench/feed_model$(EXEEXT) \
+	tests/bench/hold_destinations$(EXEEXT)
+CLEANFILES += $(BENCH_PRODUCTS) bench-sockets.json bench-conntrack.json bench-probe.json bench-nat.json
 
 tests_bench_receive_discard_SOURCES = tests/bench/receive_discard.c
 tests_bench_receive_discard_CFLAGS = $(AM_CFLAGS) $(LIBMNL_CFLAGS)
@@ -41,6 +49,17 @@ tests_bench_parse_conntrack_LDADD = -lnetfilter_conntrack
 tests_bench_handshake_SOURCES = tests/bench/handshake.c
 tests_bench_handshake_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
 tests_bench_handshake_LDADD = $(OPENSSL_LIBS)
+
+tests_bench_make_closes_SOURCES = tests/bench/make_closes.c
+tests_bench_hold_destinations_SOURCES = tests/bench/hold_destinations.c
+
+BENCH_NAT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/nat
+tests_bench_take_closes_SOURCES = tests/bench/take_closes.c
+tests_bench_take_closes_CPPFLAGS = $(BENCH_NAT_CPPFLAGS)
+tests_bench_take_closes_LDADD = libegress-nat.la libegress-core.la
+tests_bench_feed_model_SOURCES = tests/bench/feed_model.c
+tests_bench_feed_model_CPPFLAGS = $(BENCH_NAT_CPPFLAGS)
+tests_bench_feed_model_LDADD = libegress-nat.la libegress-core.la
 
 # -rpath makes it a module that can be loaded; it is never installed.
 tests_bench_bench_gate_la_SOURCES = tests/bench/bench_gate.c

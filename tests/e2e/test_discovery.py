@@ -66,6 +66,7 @@ class Run:
 
     def wait_values(self, values, **labels):
         """All of them in one scrape: collectd's threads may hand over a read's values in any order."""
+        labels = {"egress_nat": "nat:tcp", **labels}
         return self.wait(lambda metrics: all(metrics.value(name, **labels) == value for name, value in values.items()),
                          f"{values}{labels}")
 
@@ -279,7 +280,7 @@ class TestWhatItFinds:
         run.wait_line("external address 203.0.113.99", "do not take Cloud NAT")
         holder = run.lab.load("vm", "hold", sites.SITES[0].address, 443, "--count", 3, "--seconds", 4)
         run.wait_reads(3)
-        assert run.collectd.metrics().value("collectd_egress_nat_ports_used") == 0
+        assert run.collectd.metrics().value("collectd_egress_nat_ports_used", egress_nat="nat:tcp") == 0
         holder.communicate(timeout=20)
         assert len(run.lines("external address")) == 1
 
@@ -373,7 +374,7 @@ class TestTrouble:
         run.wait_line("[warning]", *compute_words)
         run.wait_line("[warning]", *monitoring_words)
         metrics = run.wait_reads(3)
-        assert metrics.value("collectd_egress_nat_ports_used") is not None
+        assert metrics.value("collectd_egress_nat_ports_used", egress_nat="nat:tcp") is not None
         assert metrics.value(LIMIT) is None and not metrics.find(USAGE)
         assert len(run.lines("[warning]", "gateway")) == 2, run.collectd.log()
         run.faults()

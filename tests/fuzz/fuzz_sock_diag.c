@@ -14,7 +14,7 @@ struct context {
   uint64_t records;
 };
 
-static bool wants_remote(const struct sock_diag_record *record, void *data) {
+static unsigned classify(const struct sock_diag_record *record, void *data) {
   (void)data;
   return record->state != TCP_STATE_LISTEN;
 }
@@ -48,7 +48,7 @@ static struct flow_builder *make_builder(void) {
   };
   const struct flow_spec spec = {.groups = groups,
                                  .group_count = sizeof(groups) / sizeof(*groups),
-                                 .wants_remote = wants_remote,
+                                 .classify = classify,
                                  .rtt = true};
   struct flow_builder *builder = NULL;
 

@@ -15,7 +15,9 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_proc_stat \
 	tests/fuzz/fuzz_gcp_json \
 	tests/fuzz/fuzz_proxy_answer \
-	tests/fuzz/fuzz_probe_config
+	tests/fuzz/fuzz_probe_config \
+	tests/fuzz/fuzz_conntrack_flow \
+	tests/fuzz/fuzz_ranges_file
 
 if FUZZERS
 EXTRA_DIST += tests/fuzz/replay.c
@@ -54,6 +56,21 @@ tests_fuzz_fuzz_proc_stat_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(FUZZ_CORPO
 tests_fuzz_fuzz_proc_stat_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_proc_stat_LDFLAGS = $(LINK_FUZZ)
 tests_fuzz_fuzz_proc_stat_LDADD = libegress-core.la
+
+FUZZ_NAT_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/plugins/nat
+tests_fuzz_fuzz_conntrack_flow_SOURCES = tests/fuzz/fuzz_conntrack_flow.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_conntrack_flow_CPPFLAGS = $(FUZZ_NAT_CPPFLAGS) \
+	-DFUZZ_CORPUS='"$(FUZZ_CORPORA)/conntrack_flow"'
+tests_fuzz_fuzz_conntrack_flow_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_conntrack_flow_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_conntrack_flow_LDADD = libegress-nat.la libegress-core.la
+
+tests_fuzz_fuzz_ranges_file_SOURCES = tests/fuzz/fuzz_ranges_file.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ranges_file_CPPFLAGS = $(FUZZ_NAT_CPPFLAGS) \
+	-DFUZZ_CORPUS='"$(FUZZ_CORPORA)/ranges_file"'
+tests_fuzz_fuzz_ranges_file_CFLAGS = $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_ranges_file_LDFLAGS = $(LINK_FUZZ)
+tests_fuzz_fuzz_ranges_file_LDADD = libegress-nat.la libegress-core.la
 
 # `make fuzz` runs every target of the list for FUZZ_SECONDS each, from its corpus,
 # and keeps what it finds in the build directory: nothing is written into the tree.

@@ -29,17 +29,17 @@ static inline struct sock_diag_record listening(uint16_t port, uint32_t queue, u
                                    .send_queue = limit};
 }
 
-static inline bool wants_all(const struct sock_diag_record *record, void *data) {
+static inline unsigned wants_all(const struct sock_diag_record *record, void *data) {
   (void)record;
   (void)data;
-  return true;
+  return 1;
 }
 
 static inline struct flow_builder *make_builder(const struct flow_group *groups, size_t count,
                                          bool remotes) {
   const struct flow_spec spec = {.groups = groups,
                                  .group_count = count,
-                                 .wants_remote = remotes ? wants_all : NULL};
+                                 .classify = remotes ? wants_all : NULL};
   struct flow_builder *builder = NULL;
 
   assert_int_equal(flow_builder_new(&spec, &builder), 0);

@@ -160,17 +160,17 @@ static void test_groups_of_members(void **state) {
   flow_share_leave(other);
 }
 
-static bool wants_all(const struct sock_diag_record *record, void *data) {
+static unsigned wants_all(const struct sock_diag_record *record, void *data) {
   (void)record;
   ++*(unsigned *)data;
-  return true;
+  return 1;
 }
 
 static void count_call(void *data) { ++*(unsigned *)data; }
 
 static void test_remotes_and_hook(void **state) {
   unsigned calls = 0;
-  const struct flow_needs remotes = {.wants_remote = wants_all, .data = &calls};
+  const struct flow_needs remotes = {.classify = wants_all, .data = &calls};
   const struct flow_needs hook = {
       .before_pass = count_call, .data = &calls, .tcp_info = true};
   struct flow_member *one = join(&remotes);

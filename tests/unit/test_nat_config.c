@@ -5,7 +5,10 @@
 #include "option_tree.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct nat_config config;
 static struct option_error failure;
@@ -46,7 +49,6 @@ static void test_defaults(void **state) {
   assert_int_equal(1, config.gateway_count);
   assert_string_equal("nat", config.gateways[0].name);
   assert_int_equal(0, nat_gateway_limit(&config.gateways[0]));
-  assert_int_equal(0, nat_gateway_allocated(&config.gateways[0]));
   assert_true(config.gateways[0].time_wait == 0);
   assert_true(config.gateways[0].reset_timeout == 30 * NANOSECONDS_PER_SECOND);
   assert_true(config.gateways[0].traffic.bypass_defaults);
@@ -66,6 +68,9 @@ static void test_a_whole_block(void **state) {
                             "  TimeWait 12\n"
                             "  TransitoryTimeout 20\n"
                             "  EstablishedTimeout 600\n"
+                            "  UDPTimeout 45\n"
+                            "  EndpointIndependentMapping true\n"
+                            "  SourceNetwork \"10.1.0.0/16\"\n"
                             "  Network \"203.0.113.0/24\"\n"
                             "  Bypass \"203.0.113.7\"\n"
                             "  BypassDefaults false\n"
@@ -82,20 +87,23 @@ static void test_a_whole_block(void **state) {
   assert_int_equal(3, config.named[0].networks.count);
   assert_int_equal(2, config.gateway_count);
   assert_int_equal(64, nat_gateway_limit(&config.gateways[0]));
-  assert_int_equal(64, nat_gateway_allocated(&config.gateways[0]));
   assert_true(config.gateways[0].time_wait == 12 * NANOSECONDS_PER_SECOND);
   assert_true(config.gateways[0].reset_timeout == 20 * NANOSECONDS_PER_SECOND);
+  assert_true(config.gateways[0].udp_timeout == 45 * NANOSECONDS_PER_SECOND);
+  assert_true(config.gateways[1].udp_timeout == 30 * NANOSECONDS_PER_SECOND);
+  assert_true(config.gateways[0].endpoint_independent);
+  assert_false(config.gateways[1].endpoint_independent);
+  assert_int_equal(1, config.gateways[0].traffic.sources.count);
   assert_int_equal(1, config.gateways[0].traffic.bypass.count);
   assert_false(config.gateways[0].traffic.bypass_defaults);
   assert_int_equal(4096, nat_gateway_limit(&config.gateways[1]));
-  assert_int_equal(0, nat_gateway_allocated(&config.gateways[1]));
   assert_true(config.gateways[1].reset_timeout == 0);
 }
 
 static void test_errors_name_what_is_wrong(void **state) {
   (void)state;
-  REFUSED("Source \"conntrack\"", "<Plugin \"egress_nat\">", "Source", "\"conntrack\"",
-          "\"auto\" or \"sockets\"");
+  REFUSED("Source \"netflow\"", "<Plugin \"egress_nat\">", "Source", "\"netflow\"",
+          "\"auto\" or \"sockets\" or \"conntrack\"");
   REFUSED("TopDestinations 1001", "TopDestinations", "1001", "0 to 1000");
   REFUSED("DestinationMinPorts 0", "DestinationMinPorts", "1 to 65536");
   REFUSED("Discover true", "Discover", "unknown option", "Gateway");
@@ -128,6 +136,58 @@ static void test_ports_must_agree(void **state) {
           "64", "less than", "128");
   assert_int_equal(0, parse("<Gateway \"nat\">\nDynamicPorts true\n</Gateway>"));
   assert_int_equal(0, nat_gateway_limit(&config.gateways[0]));
+}
+
+static void test_mapping_excludes_dynamic_ports(void **state) {
+  (void)state;
+  REFUSED("<Gateway \"nat\">\nDynamicPorts true\nEndpointIndependentMapping true\n"
+          "</Gateway>",
+          "DynamicPorts", "EndpointIndependentMapping", "exclude");
+}
+
+static void write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+
+  assert_non_null(file);
+  assert_true(fputs(text, file) >= 0);
+  assert_int_equal(0, fclose(file));
+}
+
+static bool bypasses(const char *text) {
+  struct net_address address;
+
+  assert_int_equal(0, net_address_parse(text, &address));
+  return nat_networks_contain(&config.gateways[0].traffic.bypass, &address);
+}
+
+static void test_published_ranges_bypass(void **state) {
+  char folder[] = "/tmp/egress-test-XXXXXX", all[64], cloud[64], text[400];
+
+  (void)state;
+  assert_non_null(mkdtemp(folder));
+  snprintf(all, sizeof(all), "%s/goog.json", folder);
+  snprintf(cloud, sizeof(cloud), "%s/cloud.json", folder);
+  write_file(all, "{\"syncToken\": \"1\", \"prefixes\": [{\"ipv4Prefix\": "
+                  "\"192.0.2.0/24\"}, {\"ipv6Prefix\": \"2001:db8::/32\"}]}");
+  write_file(cloud, "{\"prefixes\": [{\"ipv4Prefix\": \"192.0.2.64/26\", "
+                    "\"service\": \"Google Cloud\", \"scope\": \"x\"}]}");
+  snprintf(text, sizeof(text),
+           "<Gateway \"nat\">\nBypass \"192.0.2.70\"\nBypassFile \"%s\" \"%s\"\n"
+           "</Gateway>", all, cloud);
+  assert_int_equal(0, parse(text));
+  assert_true(bypasses("192.0.2.63") && bypasses("192.0.2.128"));
+  assert_true(bypasses("192.0.2.70") && bypasses("2001:db8:1::"));
+  assert_false(bypasses("192.0.2.64") || bypasses("192.0.2.127"));
+  write_file(cloud, "{\"prefixes\": [{\"ipv4Prefix\": \"192.0.2.1/24\"}]}");
+  REFUSED(text, "BypassFile", cloud, "no network");
+  write_file(cloud, "<html>");
+  REFUSED(text, cloud, "no JSON");
+  write_file(cloud, "{\"prefix\": [], \"x\": {\"prefixes\": [{\"ipv4Prefix\": 1}]}}");
+  REFUSED(text, cloud, "holds no \"prefixes\"");
+  remove(cloud);
+  REFUSED(text, cloud, "cannot be read");
+  remove(all);
+  rmdir(folder);
 }
 
 static void test_names_fit_into_an_instance(void **state) {
@@ -216,6 +276,8 @@ int main(void) {
       cmocka_unit_test(test_a_whole_block),
       cmocka_unit_test(test_errors_name_what_is_wrong),
       cmocka_unit_test(test_ports_must_agree),
+      cmocka_unit_test(test_mapping_excludes_dynamic_ports),
+      cmocka_unit_test(test_published_ranges_bypass),
       cmocka_unit_test(test_names_fit_into_an_instance),
       cmocka_unit_test(test_blocks_are_bounded),
       cmocka_unit_test(test_where_to_ask),

@@ -42,7 +42,9 @@ static int set_up(void **state) {
   world.config.gateways[0].ports_per_vm = 64;
   world.config.named_count = 1;
   add(&world.config.named[0].networks, "198.51.100.0/25");
-  assert_int_equal(0, nat_engine_new(&world.config, 0, 1, &world.engine));
+  assert_int_equal(0, nat_engine_new(&world.config,
+                                     &(struct nat_engine_settings){.seed = 1},
+                                     &world.engine));
   *state = &world;
   return 0;
 }
@@ -67,31 +69,32 @@ static const struct nat_report *read_at(struct world *world, nanoseconds begun,
                                         const struct flow_remote *remotes, size_t count,
                                         size_t gateway) {
   const struct flow_listener listener = {.port = 3128};
-  const struct flow_summary summary = {.begun = begun,
-                                       .listener_count = 1,
-                                       .listeners = &listener,
-                                       .remote_count = count,
-                                       .remotes = remotes};
+  static struct flow_summary summary;
 
+  summary = (struct flow_summary){.begun = begun,
+                                  .listener_count = 1,
+                                  .listeners = &listener,
+                                  .remote_count = count,
+                                  .remotes = remotes};
   nat_engine_read(world->engine, &summary);
-  return nat_engine_report(world->engine, gateway);
+  return nat_engine_report(world->engine, gateway, NAT_TCP);
 }
 
 static void test_each_gateway_has_its_own(void **state) {
   struct world *world = *state;
-  const struct flow_remote remotes[] = {{.remote = at("203.0.113.9", 443), .open = 5},
-                                        {.remote = at("198.51.100.200", 443), .open = 3},
-                                        {.remote = at("10.0.0.3", 443), .open = 9}};
+  const struct flow_remote remotes[] = {{at("203.0.113.9", 443), .class = 1, .open = 5},
+                                        {at("198.51.100.200", 443), .class = 2, .open = 3},
+                                        {at("198.51.100.200", 443), .class = 0, .open = 9}};
 
   close_event(world->engine, 200 * S, "203.0.113.9", 40000);
   assert_int_equal(6, read_at(world, 201 * S, remotes, 3, 0)->estimate.ports[NAT_BEST]);
-  assert_int_equal(3, nat_engine_report(world->engine, 1)->estimate.ports[NAT_BEST]);
+  assert_int_equal(3, nat_engine_report(world->engine, 1, NAT_TCP)->estimate.ports[NAT_BEST]);
 }
 
 static void test_inbound_and_own_are_left_out(void **state) {
   struct world *world = *state;
   const struct net_endpoint own = at("203.0.113.50", 0);
-  const struct flow_remote remote = {.remote = at("203.0.113.50", 443), .open = 5};
+  const struct flow_remote remote = {at("203.0.113.50", 443), .class = 1, .open = 5};
 
   nat_engine_add_listener(world->engine, 3128);
   assert_int_equal(
@@ -105,9 +108,9 @@ static void test_inbound_and_own_are_left_out(void **state) {
 
 static void test_names_stand_for_the_largest(void **state) {
   struct world *world = *state;
-  const struct flow_remote remotes[] = {{.remote = at("198.51.100.1", 443), .open = 5},
-                                        {.remote = at("198.51.100.2", 443), .open = 8},
-                                        {.remote = at("198.51.100.200", 443), .open = 3}};
+  const struct flow_remote remotes[] = {{at("198.51.100.1", 443), .class = 2, .open = 5},
+                                        {at("198.51.100.2", 443), .class = 2, .open = 8},
+                                        {at("198.51.100.200", 443), .class = 2, .open = 3}};
   const struct nat_report *report = read_at(world, 200 * S, remotes, 3, 1);
 
   assert_int_equal(8, report->named[0]);
@@ -118,17 +121,18 @@ static void test_names_stand_for_the_largest(void **state) {
 
 static void test_recalled_ones_find_their_gateway(void **state) {
   struct world *world = *state;
-  struct nat_past_close closes[] = {{199 * S, at("198.51.100.200", 443)},
-                                    {198 * S, at("203.0.113.9", 443)},
-                                    {197 * S, at("203.0.113.9", 443)},
-                                    {196 * S, at("10.0.0.3", 443)}};
+  struct nat_recalled closes[] = {
+      {.time = 199 * S, .ends.remote = at("198.51.100.200", 443)},
+      {.time = 198 * S, .ends = {{.port = 4000}, at("203.0.113.9", 443)}},
+      {.time = 197 * S, .ends = {{.port = 4001}, at("203.0.113.9", 443)}},
+      {.time = 196 * S, .ends.remote = at("10.0.0.3", 443)}};
 
   nat_engine_recall(world->engine, closes, 4);
   assert_int_equal(2, read_at(world, 200 * S, NULL, 0, 0)->estimate.ports[NAT_BEST]);
-  assert_int_equal(1, nat_engine_report(world->engine, 1)->estimate.ports[NAT_BEST]);
+  assert_int_equal(1, nat_engine_report(world->engine, 1, NAT_TCP)->estimate.ports[NAT_BEST]);
 }
 
-static bool counts_idle_for(struct world *world, uint32_t milliseconds, uint8_t state) {
+static unsigned class_idle_for(struct world *world, uint32_t milliseconds, uint8_t state) {
   struct sock_diag_record record = {
       .remote = at("203.0.113.9", 443),
       .state = state,
@@ -138,26 +142,30 @@ static bool counts_idle_for(struct world *world, uint32_t milliseconds, uint8_t 
   };
 
   record.info = &record.info_copy;
-  return nat_engine_counts(&world->config, &record);
+  return nat_engine_classify(&world->config, &record);
 }
 
 static void test_idle_ones_hold_nothing(void **state) {
   struct world *world = *state;
   struct sock_diag_record private = {.remote = at("10.0.0.3", 443)};
 
-  assert_false(nat_config_needs_tcp_info(&world->config));
-  assert_true(counts_idle_for(world, 30000, TCP_STATE_ESTABLISHED));
+  assert_true(nat_config_idle_period(&world->config) == 0);
+  assert_int_equal(1, class_idle_for(world, 30000, TCP_STATE_ESTABLISHED));
   world->config.gateways[0].established_timeout = 20 * S;
-  assert_true(nat_config_needs_tcp_info(&world->config));
-  assert_true(counts_idle_for(world, 19999, TCP_STATE_ESTABLISHED));
-  assert_false(counts_idle_for(world, 20000, TCP_STATE_ESTABLISHED));
-  assert_true(counts_idle_for(world, 20000, TCP_STATE_SYN_SENT));
-  assert_false(nat_engine_counts(&world->config, &private));
+  assert_true(nat_config_idle_period(&world->config) == 2 * S);
+  assert_int_equal(1, class_idle_for(world, 17999, TCP_STATE_ESTABLISHED));
+  assert_int_equal(1 | FLOW_DROWSY, class_idle_for(world, 18000, TCP_STATE_ESTABLISHED));
+  assert_int_equal(1 | FLOW_DROWSY | FLOW_IDLE,
+                   class_idle_for(world, 20000, TCP_STATE_ESTABLISHED));
+  assert_int_equal(1, class_idle_for(world, 20000, TCP_STATE_SYN_SENT));
+  assert_int_equal(0, nat_engine_classify(&world->config, &private));
+  world->config.gateways[0].established_timeout = 1200 * S;
+  assert_true(nat_config_idle_period(&world->config) == 60 * S);
 }
 
 static void test_rates(void **state) {
   struct world *world = *state;
-  struct flow_remote remote = {.remote = at("203.0.113.9", 443), .open = 10};
+  struct flow_remote remote = {at("203.0.113.9", 443), .class = 1, .open = 10};
   const struct nat_report *report = read_at(world, 200 * S, &remote, 1, 0);
 
   assert_true(isnan(report->connect_rate) && isnan(report->sustainable));
@@ -167,7 +175,7 @@ static void test_rates(void **state) {
   assert_float_equal(2.0, report->connect_rate, 0.001);
   /* 10 open at 2 a second live for 5 s; 64 ports / (5 s + 12 s). */
   assert_float_equal(64.0 / 17, report->sustainable, 0.001);
-  assert_true(isnan(nat_engine_report(world->engine, 1)->sustainable));
+  assert_true(isnan(nat_engine_report(world->engine, 1, NAT_TCP)->sustainable));
 }
 
 static void test_coverage(void **state) {
@@ -190,6 +198,7 @@ static void test_coverage(void **state) {
 static bool in_trouble(struct world *world, struct flow_remote remote) {
   size_t count = 0;
 
+  remote.class = remote.remote.address.bytes[12] == 203 ? 1 : 2;
   read_at(world, 1000 * S, &remote, 1, 0);
   nat_engine_status(world->engine, &count);
   assert_true(count <= 1);

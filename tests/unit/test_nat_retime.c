@@ -46,7 +46,7 @@ static void configure(nanoseconds time_wait, uint32_t limit) {
 }
 
 static void read_at(nanoseconds now) {
-  nat_model_begin(model, now);
+  nat_model_begin(model, now, true);
   nat_model_finish(model, &estimate);
 }
 
@@ -60,8 +60,8 @@ static void assert_ports(uint32_t low, uint32_t best, uint32_t high) {
  * becomes known which. */
 static void test_a_longer_time_brings_back_what_was_let_go(void **state) {
   (void)state;
-  nat_model_close(model, SECONDS(1000), &remote, NAT_CLOSE_ORDERLY);
-  nat_model_close(model, SECONDS(1050), &remote, NAT_CLOSE_ORDERLY);
+  nat_model_close(model, SECONDS(1000), &remote, NULL, NAT_CLOSE_ORDERLY);
+  nat_model_close(model, SECONDS(1050), &remote, NULL, NAT_CLOSE_ORDERLY);
   read_at(SECONDS(1060));
   assert_ports(1, 1, 2);
   configure(SECONDS(120), 64);
@@ -75,15 +75,15 @@ static void test_a_longer_time_brings_back_what_was_let_go(void **state) {
 
 static void test_a_shorter_time_lets_go(void **state) {
   (void)state;
-  nat_model_close(model, SECONDS(1000), &remote, NAT_CLOSE_ORDERLY);
-  nat_model_close(model, SECONDS(1050), &remote, NAT_CLOSE_ORDERLY);
+  nat_model_close(model, SECONDS(1000), &remote, NULL, NAT_CLOSE_ORDERLY);
+  nat_model_close(model, SECONDS(1050), &remote, NULL, NAT_CLOSE_ORDERLY);
   read_at(SECONDS(1060));
   configure(SECONDS(5), 64);
   read_at(SECONDS(1061));
   assert_ports(0, 0, 0);
   /* What is gone from the high bound does not come back. */
   configure(SECONDS(120), 64);
-  nat_model_close(model, SECONDS(1062), &remote, NAT_CLOSE_ORDERLY);
+  nat_model_close(model, SECONDS(1062), &remote, NULL, NAT_CLOSE_ORDERLY);
   read_at(SECONDS(1063));
   assert_ports(1, 1, 1);
 }
@@ -91,7 +91,7 @@ static void test_a_shorter_time_lets_go(void **state) {
 static void test_a_limit_caps_from_then_on(void **state) {
   (void)state;
   for (int i = 0; i < 100; i++)
-    nat_model_close(model, SECONDS(1000), &remote, NAT_CLOSE_ORDERLY);
+    nat_model_close(model, SECONDS(1000), &remote, NULL, NAT_CLOSE_ORDERLY);
   read_at(SECONDS(1001));
   assert_ports(100, 100, 100);
   configure(SECONDS(30), 64);
@@ -108,8 +108,8 @@ static void test_settings_to_and_fro(void **state) {
   for (int i = 0; i < 50; i++) {
     nanoseconds now = SECONDS(1000 + i);
 
-    nat_model_close(model, now, &remote, NAT_CLOSE_ORDERLY);
-    nat_model_close(model, now, &remote, NAT_CLOSE_RESET);
+    nat_model_close(model, now, &remote, NULL, NAT_CLOSE_ORDERLY);
+    nat_model_close(model, now, &remote, NULL, NAT_CLOSE_RESET);
     configure(i % 3 ? SECONDS(40) : 0, i % 2 ? 64 : 0);
     read_at(now);
     assert_true(estimate.ports[NAT_LOW] <= estimate.ports[NAT_BEST]);

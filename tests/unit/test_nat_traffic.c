@@ -4,6 +4,7 @@
 #include "nat_traffic.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static void add(struct nat_networks *networks, const char *text) {
   struct net_prefix prefix;
@@ -74,14 +75,73 @@ static void test_networks_and_bypass(void **state) {
   nat_networks_free(&traffic.bypass);
 }
 
-static void test_lists_are_bounded(void **state) {
+/* Random adding and removing against a row of flags, at both ends of all addresses. */
+static void test_networks_against_flags(void **state) {
+  enum { ADDRESSES = 512 }; /* half of them the lowest, half the highest */
+  bool flags[ADDRESSES] = {false};
   struct nat_networks networks = {0};
-  const struct net_prefix prefix = {.length = 128};
 
   (void)state;
-  for (size_t i = 0; i < NAT_NETWORKS_MAX; i++)
+  for (unsigned round = 0; round < 3000; round++) {
+    unsigned bits = (unsigned)rand() % 9, size = 1u << bits;
+    unsigned first = (unsigned)rand() % ADDRESSES / size * size;
+    struct net_prefix prefix = {.length = (uint8_t)(128 - bits)};
+    bool put = rand() % 2;
+
+    memset(&prefix.base, first < 256 ? 0 : 0xff, sizeof(prefix.base));
+    prefix.base.bytes[15] = (uint8_t)first;
+    assert_int_equal(0, (put ? nat_networks_add : nat_networks_remove)(&networks, &prefix));
+    for (unsigned i = first; i < first + size; i++)
+      flags[i] = put;
+    for (unsigned i = 0; i < ADDRESSES; i++) {
+      struct net_address address = prefix.base;
+
+      memset(&address, i < 256 ? 0 : 0xff, sizeof(address));
+      address.bytes[15] = (uint8_t)i;
+      assert_int_equal(flags[i], nat_networks_contain(&networks, &address));
+    }
+    for (size_t i = 1; i < networks.count; i++)
+      assert_true(memcmp(&networks.ranges[i - 1].last, &networks.ranges[i].first,
+                         sizeof(struct net_address)) < 0);
+  }
+  nat_networks_free(&networks);
+}
+
+static void test_sources(void **state) {
+  struct nat_traffic traffic = {.bypass_defaults = true};
+  struct net_address address;
+
+  (void)state;
+  assert_int_equal(0, net_address_parse("10.2.0.1", &address));
+  assert_true(nat_traffic_takes_from(&traffic, &address));
+  add(&traffic.sources, "10.1.0.0/16");
+  assert_false(nat_traffic_takes_from(&traffic, &address));
+  assert_int_equal(0, net_address_parse("10.1.0.1", &address));
+  assert_true(nat_traffic_takes_from(&traffic, &address));
+  assert_int_equal(0, net_address_parse("0.0.0.0", &address));
+  assert_true(nat_traffic_takes_from(&traffic, &address));
+  assert_true(nat_traffic_takes_from(&traffic, &(struct net_address){{0}}));
+  nat_traffic_free(&traffic);
+}
+
+static void test_lists_are_bounded(void **state) {
+  struct nat_networks networks = {0};
+  struct net_prefix prefix = {.length = 128};
+
+  (void)state;
+  for (size_t i = 0; i < NAT_NETWORKS_MAX; i++) {
+    prefix.base.bytes[14] = (uint8_t)(2 * i >> 8); /* every second: none touch */
+    prefix.base.bytes[15] = (uint8_t)(2 * i);
     assert_int_equal(0, nat_networks_add(&networks, &prefix));
+    assert_int_equal(0, nat_networks_add(&networks, &prefix));
+  }
+  assert_int_equal(NAT_NETWORKS_MAX, networks.count);
+  prefix.base.bytes[13] = 1;
   assert_int_equal(-E2BIG, nat_networks_add(&networks, &prefix));
+  assert_true(nat_networks_contain(&networks, &prefix.base) == false);
+  prefix = (struct net_prefix){.length = 0};
+  assert_int_equal(0, nat_networks_add(&networks, &prefix));
+  assert_int_equal(1, networks.count);
   nat_networks_free(&networks);
   assert_int_equal(0, networks.count);
 }
@@ -92,6 +152,8 @@ int main(void) {
       cmocka_unit_test(test_ipv6_inside_nat64_only),
       cmocka_unit_test(test_default_bypass),
       cmocka_unit_test(test_networks_and_bypass),
+      cmocka_unit_test(test_networks_against_flags),
+      cmocka_unit_test(test_sources),
       cmocka_unit_test(test_lists_are_bounded),
   };
 

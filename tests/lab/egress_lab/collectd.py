@@ -19,8 +19,8 @@ _STOP_SECONDS = 15
 class Collectd:
     """A running collectd. Made with `start`; ended with `stop`, or with the lab."""
 
-    def __init__(self, lab_id, part, folder, child):
-        self.lab_id, self.part, self.folder, self.child = lab_id, part, folder, child
+    def __init__(self, lab_id, part, folder, child, port=PORT):
+        self.lab_id, self.part, self.folder, self.child, self.port = lab_id, part, folder, child, port
         self.pid, self._start = child.pid, process.start_time(child.pid)
 
     def __enter__(self):
@@ -31,8 +31,8 @@ class Collectd:
 
     def metrics(self, seconds=5):
         """One scrape of write_prometheus, asked for from inside the part."""
-        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=seconds)
-        connection.sock = netns.connect_in(self.lab_id, self.part, "127.0.0.1", PORT, seconds)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        connection.sock = netns.connect_in(self.lab_id, self.part, "127.0.0.1", self.port, seconds)
         try:
             connection.request("GET", "/metrics")
             return Metrics(connection.getresponse().read().decode("utf-8"))
@@ -75,14 +75,15 @@ class Collectd:
                            f"{self.log()[-4000:]}") from None
 
 
-def configuration(lab_id, part, plugin_dir, interval=2, settings=None, body=None):
+def configuration(lab_id, part, plugin_dir, interval=2, settings=None, body=None, second=False):
     """The text of a configuration: our stanzas for `pod` or `vm`, or `body` in their place.
 
     The first PluginDir finds collectd's own plugins; the second one, which rules what is loaded after it, ours."""
-    folder = folder_of(lab_id, part)
+    folder = folder_of(lab_id, part, second)
     if body is None:
         body = stanzas(lab_id, part, settings)
-    return templates.fill("collectd.conf", host=part, folder=folder, interval=interval, port=PORT,
+    return templates.fill("collectd.conf", host=part, folder=folder, interval=interval,
+                          port=PORT + second,
                           stock_plugins=_STOCK_PLUGINS, plugins=plugin_dir or _STOCK_PLUGINS, body=body)
 
 
@@ -98,16 +99,16 @@ def stanzas(lab_id, part, settings):
                           transitory=settings["transitory"], established=settings["established"])
 
 
-def folder_of(lab_id, part):
-    return identity.directory(lab_id) / f"collectd-{part}"
+def folder_of(lab_id, part, second=False):
+    return identity.directory(lab_id) / f"collectd-{part}{'-second' if second else ''}"
 
 
-def start(lab_id, part, text, wrapper=(), environment=None):
-    """Start collectd in a part with a configuration text.
+def start(lab_id, part, text, wrapper=(), environment=None, second=False):
+    """Start collectd in a part with a configuration text; `second` for one beside the first.
 
     wrapper: words before collectd's own command line (valgrind ...); environment: variables added for it alone
     (LD_PRELOAD of the sanitizers, LD_LIBRARY_PATH)."""
-    folder = folder_of(lab_id, part)
+    folder = folder_of(lab_id, part, second)
     folder.mkdir(mode=0o755, exist_ok=True)
     for stale in ("collectd.log", "output.log"):
         (folder / stale).unlink(missing_ok=True)
@@ -119,7 +120,7 @@ def start(lab_id, part, text, wrapper=(), environment=None):
     with open(folder / "output.log", "ab") as output:
         child = subprocess.Popen(netns.argv_in(lab_id, part, argv), cwd=folder, stdin=subprocess.DEVNULL,
                                  stdout=output, stderr=output, start_new_session=True)
-    return Collectd(lab_id, part, folder, process.adopt(child))
+    return Collectd(lab_id, part, folder, process.adopt(child), PORT + second)
 
 
 def plugin_dir():

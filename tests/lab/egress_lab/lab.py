@@ -93,10 +93,10 @@ class Lab:
         """Undo the faults of one part, or all; when none is left, wait until everything serves."""
         faults.mend(self.id, part)
 
-    def collectd(self, part, plugin_dir=None, interval=2, body=None, wrapper=(), environment=None):
-        """Start a collectd in a part: with our stanzas, or with `body` in their place."""
-        text = collectd.configuration(self.id, part, plugin_dir, interval, self.settings, body)
-        return collectd.start(self.id, part, text, wrapper, environment)
+    def collectd(self, part, plugin_dir=None, interval=2, body=None, wrapper=(), environment=None, second=False):
+        """Start a collectd in a part: with our stanzas, or with `body` in their place. `second`: beside another one."""
+        text = collectd.configuration(self.id, part, plugin_dir, interval, self.settings, body, second)
+        return collectd.start(self.id, part, text, wrapper, environment, second)
 
     def reset(self):
         """Mend everything and free the NAT's ports: as good as a new lab for the next test."""
