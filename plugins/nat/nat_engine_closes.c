@@ -29,6 +29,27 @@ void nat_engine_close_flow(struct nat_engine *engine, nanoseconds time,
     nat_model_close_at(side->by_local, time, place->local, kind);
 }
 
+/* Where several ports are in use at the address, that of the connection's neighbours is
+ * likely, not certain: hence in the high bound of the others too. */
+static void close_portless(struct nat_engine *engine, struct nat_side *side,
+                           nanoseconds time, const struct nat_ends *ends,
+                           enum nat_close kind) {
+  struct net_endpoint remote = ends->remote;
+  bool shared = false;
+
+  nat_table_by_address(nat_model_table(side->by_remote), &remote.address, &shared);
+  if (shared)
+    remote.port = nat_neighbours_find(&engine->neighbours, ends->local.port,
+                                      &remote.address, time);
+  if (remote.port == 0) {
+    nat_model_close_portless(side->by_remote, time, &remote.address, kind);
+    return;
+  }
+  nat_model_close(side->by_remote, time, &remote, &ends->local, kind);
+  nat_model_lost(side->by_remote, time, 1);
+  nat_neighbours_note(&engine->neighbours, ends->local.port, &remote, time);
+}
+
 static void close_connection(struct nat_engine *engine, nanoseconds time,
                              const struct nat_ends *ends, enum nat_close kind) {
   struct nat_place place;
@@ -37,10 +58,12 @@ static void close_connection(struct nat_engine *engine, nanoseconds time,
   if (!choose_place(engine, ends, &place))
     return;
   side = nat_engine_side(engine, &place);
-  if (ends->remote.port == 0)
-    nat_model_close_portless(side->by_remote, time, &ends->remote.address, kind);
-  else
+  if (ends->remote.port == 0) {
+    close_portless(engine, side, time, ends, kind);
+  } else {
     nat_model_close(side->by_remote, time, &ends->remote, &ends->local, kind);
+    nat_neighbours_note(&engine->neighbours, ends->local.port, &ends->remote, time);
+  }
   if (side->by_local)
     nat_model_close(side->by_local, time, &ends->local, NULL, kind);
 }

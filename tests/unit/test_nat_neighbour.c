@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "unit.h"
+
+#include "nat_neighbour.h"
+
+#include <string.h>
+
+#define S NANOSECONDS_PER_SECOND
+
+static struct nat_neighbours neighbours;
+
+static struct net_endpoint at(const char *address, uint16_t port) {
+  struct net_endpoint endpoint = {.port = port};
+
+  assert_int_equal(0, net_address_parse(address, &endpoint.address));
+  return endpoint;
+}
+
+static int set_up(void **state) {
+  (void)state;
+  memset(&neighbours, 0, sizeof(neighbours));
+  return 0;
+}
+
+static void note(uint16_t local_port, uint16_t port, nanoseconds time) {
+  const struct net_endpoint remote = at("198.51.100.10", port);
+
+  nat_neighbours_note(&neighbours, local_port, &remote, time);
+}
+
+static uint16_t find(uint16_t local_port, nanoseconds time) {
+  const struct net_endpoint remote = at("198.51.100.10", 0);
+
+  return nat_neighbours_find(&neighbours, local_port, &remote.address, time);
+}
+
+static void test_the_nearest_tells(void **state) {
+  (void)state;
+  note(40000, 443, 100 * S);
+  note(50000, 80, 100 * S);
+  assert_int_equal(443, find(40002, 101 * S));
+  assert_int_equal(443, find(40000 + NAT_NEIGHBOUR_REACH, 101 * S));
+  assert_int_equal(0, find(40001 + NAT_NEIGHBOUR_REACH, 101 * S));
+  assert_int_equal(80, find(49998, 101 * S));
+  assert_int_equal(0, find(49999 - NAT_NEIGHBOUR_REACH, 101 * S));
+  note(40006, 80, 100 * S);
+  assert_int_equal(443, find(40002, 101 * S));
+  assert_int_equal(80, find(40004, 101 * S));
+  assert_int_equal(443, find(40003, 101 * S)); /* of two as near, the one before */
+}
+
+static void test_old_ones_and_other_addresses_do_not(void **state) {
+  const struct net_endpoint other = at("198.51.100.11", 443);
+
+  (void)state;
+  note(40000, 443, 100 * S);
+  assert_int_equal(443, find(40002, 100 * S + NAT_NEIGHBOUR_AGE));
+  assert_int_equal(0, find(40002, 101 * S + NAT_NEIGHBOUR_AGE));
+  assert_int_equal(0, nat_neighbours_find(&neighbours, 40002, &other.address, 100 * S));
+}
+
+static void test_at_the_end_of_all_ports(void **state) {
+  (void)state;
+  note(65535, 443, 100000 * S); /* seconds beyond 16 bits */
+  assert_int_equal(443, find(65534, 100000 * S));
+  assert_int_equal(443, find(1, 100001 * S));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup(test_the_nearest_tells, set_up),
+      cmocka_unit_test_setup(test_old_ones_and_other_addresses_do_not, set_up),
+      cmocka_unit_test_setup(test_at_the_end_of_all_ports, set_up),
+  };
+
+  return cmocka_run_group_tests_name("nat_neighbour", tests, NULL, NULL);
+}
