@@ -194,13 +194,15 @@ static void count_suspect(const struct nat_suspect *suspect, void *data) {
     nat_model_live(side->by_local, &local, &live);
 }
 
-/* Local ports of closed connections that have one again. */
+/* Local ports of closed connections that have one again. One that closed after the
+ * summary saw it has closed for good. */
 static void find_reopened(struct nat_engine *engine, const struct flow_summary *summary) {
   for (unsigned port = 0; port < NAT_GONE_PORTS; port++) {
     const struct flow_remote *remote = flow_summary_by_local_port(summary, (uint16_t)port);
     const struct net_endpoint local = {engine->usual_source, (uint16_t)port};
 
-    if (remote && !nat_engine_is_own(engine, &remote->remote.address))
+    if (remote && !nat_engine_is_own(engine, &remote->remote.address) &&
+        !nat_neighbours_noted_since(&engine->neighbours, (uint16_t)port, engine->begun))
       nat_model_reopened(engine->gateways[remote->class - 1].sides[NAT_TCP].by_remote,
                          &remote->remote, &local);
   }

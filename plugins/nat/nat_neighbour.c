@@ -3,35 +3,50 @@
 
 #include "endpoint_hash.h"
 
+#define BITS24 0xffffffu
+#define MOMENT (NANOSECONDS_PER_SECOND / 64)
+
 static uint32_t hash_of(const struct net_address *address) {
   const struct net_endpoint endpoint = {.address = *address};
 
-  return (uint32_t)endpoint_hash(&endpoint, 0, 0);
+  return (uint32_t)endpoint_hash(&endpoint, 0, 0) & BITS24;
 }
 
-static uint16_t second_of(nanoseconds time) {
-  return (uint16_t)(time / NANOSECONDS_PER_SECOND);
-}
+static uint32_t moment_of(nanoseconds time) { return (uint32_t)(time / MOMENT) & BITS24; }
 
 void nat_neighbours_note(struct nat_neighbours *neighbours, uint16_t local_port,
                          const struct net_endpoint *remote, nanoseconds time) {
-  neighbours->of[local_port] = (struct nat_neighbour){
-      .address = hash_of(&remote->address), .port = remote->port, .second = second_of(time)};
+  struct nat_neighbour *own = &neighbours->of[local_port];
+
+  own->port = remote->port;
+  own->address = hash_of(&remote->address) & BITS24;
+  own->moment = moment_of(time) & BITS24;
+}
+
+bool nat_neighbours_noted_since(const struct nat_neighbours *neighbours,
+                                uint16_t local_port, nanoseconds time) {
+  const struct nat_neighbour *own = &neighbours->of[local_port];
+
+  return own->port != 0 &&
+         ((own->moment - moment_of(time)) & BITS24) <= NAT_NEIGHBOUR_AGE / MOMENT;
 }
 
 uint16_t nat_neighbours_find(const struct nat_neighbours *neighbours, uint16_t local_port,
                              const struct net_address *address, nanoseconds time) {
-  uint32_t wanted = hash_of(address);
+  uint32_t wanted = hash_of(address), now = moment_of(time);
+  uint32_t youngest = (uint32_t)(NAT_NEIGHBOUR_AGE / MOMENT) + 1;
+  uint16_t found = 0;
 
   for (unsigned i = 2; i <= 2 * NAT_NEIGHBOUR_REACH + 1; i++) {
     unsigned distance = i / 2;
     uint16_t port = (uint16_t)(i % 2 ? local_port + distance : local_port - distance);
     const struct nat_neighbour *neighbour = &neighbours->of[port];
-    uint16_t age = (uint16_t)(second_of(time) - neighbour->second);
+    uint32_t age = (now - neighbour->moment) & BITS24;
 
-    if (neighbour->port != 0 && neighbour->address == wanted &&
-        age <= NAT_NEIGHBOUR_AGE / NANOSECONDS_PER_SECOND)
-      return neighbour->port;
+    if (neighbour->port != 0 && neighbour->address == wanted && age < youngest) {
+      youngest = age;
+      found = neighbour->port;
+    }
   }
-  return 0;
+  return found;
 }

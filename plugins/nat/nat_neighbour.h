@@ -3,10 +3,11 @@
  * Which port at an address a connection had, by its local port (pure): an aborted one's
  * close event does not tell.
  *
- * Linux takes the local ports of connections toward one IP:port in a row, upward from a
- * place of its own in the range (__inet_hash_connect() in net/ipv4/inet_hashtables.c: a
- * hash of both ends, moved on behind the port taken). So the neighbours of a local port
- * went where it went, unless the rows of two ports of one address have just met.
+ * Linux takes the local ports of connections toward one IP:port in a row, 2 to 16 further
+ * each time (__inet_hash_connect() in net/ipv4/inet_hashtables.c), and each such row has a
+ * place of its own in the range. So what was near the local port just before went where it
+ * went. Rows do meet, at a few hundred ports a second even often: then the other row has
+ * come by longer ago.
  */
 #ifndef EGRESS_NAT_NEIGHBOUR_H
 #define EGRESS_NAT_NEIGHBOUR_H
@@ -16,19 +17,18 @@
 
 #define NAT_LOCAL_PORTS 65536
 
-/* How far a neighbour may be. One in sixteen ports is skipped at random, and some are in
- * use; older connections close late. */
-#define NAT_NEIGHBOUR_REACH 32u
+/* How far a neighbour may be: four steps at least. */
+#define NAT_NEIGHBOUR_REACH 64u
 
-/* What is older may be of a row that came by here before. */
+/* What is older tells nothing. */
 #define NAT_NEIGHBOUR_AGE (60 * NANOSECONDS_PER_SECOND)
 
 /* All zero at first: 512 KiB. */
 struct nat_neighbours {
   struct nat_neighbour {
-    uint32_t address; /* a hash of it */
-    uint16_t port;    /* 0: nothing noted */
-    uint16_t second;  /* of its time */
+    uint64_t port : 16;    /* 0: nothing noted */
+    uint64_t address : 24; /* a hash of it */
+    uint64_t moment : 24;  /* in 64ths of a second */
   } of[NAT_LOCAL_PORTS];
 };
 
@@ -36,7 +36,12 @@ struct nat_neighbours {
 void nat_neighbours_note(struct nat_neighbours *neighbours, uint16_t local_port,
                          const struct net_endpoint *remote, nanoseconds time);
 
-/* The port at this address of the nearest neighbour that had one there; 0: none. */
+/* Whether the local port was noted at this time or within NAT_NEIGHBOUR_AGE after it. */
+bool nat_neighbours_noted_since(const struct nat_neighbours *neighbours,
+                                uint16_t local_port, nanoseconds time);
+
+/* The port at this address of the last neighbour that had one there, of several at a time
+ * the nearest; 0: none. */
 uint16_t nat_neighbours_find(const struct nat_neighbours *neighbours, uint16_t local_port,
                              const struct net_address *address, nanoseconds time);
 

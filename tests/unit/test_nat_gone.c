@@ -276,6 +276,29 @@ static void test_short_ones_are_resolved_by_their_neighbours(void **state) {
   assert_int_equal(30 + 10, report->estimate.ports[NAT_HIGH]); /* likely, not certain */
 }
 
+/* It is in the summary, and its event comes before the summary is looked at. */
+static void test_one_that_closes_after_it_was_seen(void **state) {
+  struct dump *dump = new_dump(100 * S);
+
+  (void)state;
+  hold(dump, HTTPS, 40000);
+  close_it(100 * S + S / 20, HTTPS, 40000);
+  assert_int_equal(1, read_it(dump)->estimate.ports[NAT_BEST]);
+  assert_int_equal(1, read_it(new_dump(110 * S))->estimate.ports[NAT_BEST]);
+}
+
+/* Its local port has another connection since: one port. */
+static void test_one_whose_local_port_is_used_again(void **state) {
+  struct dump *dump;
+
+  (void)state;
+  read_it(new_dump(100 * S));
+  close_it(101 * S, HTTPS, 40000);
+  dump = new_dump(110 * S);
+  hold(dump, HTTPS, 40000);
+  assert_int_equal(1, read_it(dump)->estimate.ports[NAT_BEST]);
+}
+
 /* What is known of the local port is of another address: then it is the port that is in
  * use at this one. */
 static void test_another_address_does_not_resolve(void **state) {
@@ -389,6 +412,10 @@ int main(void) {
                                       tear_down),
       cmocka_unit_test_setup_teardown(test_short_ones_are_resolved_by_their_neighbours,
                                       set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_one_that_closes_after_it_was_seen, set_up,
+                                      tear_down),
+      cmocka_unit_test_setup_teardown(test_one_whose_local_port_is_used_again, set_up,
+                                      tear_down),
       cmocka_unit_test_setup_teardown(test_another_address_does_not_resolve, set_up,
                                       tear_down),
       cmocka_unit_test_setup_teardown(test_one_without_an_event_was_reset, set_up, tear_down),
