@@ -30,7 +30,8 @@ void nat_engine_close_flow(struct nat_engine *engine, nanoseconds time,
 }
 
 /* Where several ports are in use at the address, that of the connection's neighbours is
- * likely, not certain: hence in the high bound of the others too. */
+ * likely, not certain: hence in the high bound of the others too, and no witness for its
+ * own neighbours, or one error would draw others after it. */
 static void close_portless(struct nat_engine *engine, struct nat_side *side,
                            nanoseconds time, const struct nat_ends *ends,
                            enum nat_close kind) {
@@ -47,7 +48,6 @@ static void close_portless(struct nat_engine *engine, struct nat_side *side,
   }
   nat_model_close(side->by_remote, time, &remote, &ends->local, kind);
   nat_model_lost(side->by_remote, time, 1);
-  nat_neighbours_note(&engine->neighbours, ends->local.port, &remote, time);
 }
 
 static void close_connection(struct nat_engine *engine, nanoseconds time,
