@@ -31,22 +31,32 @@ bool nat_neighbours_noted_since(const struct nat_neighbours *neighbours,
          ((own->moment - moment_of(time)) & BITS24) <= NAT_NEIGHBOUR_AGE / MOMENT;
 }
 
-uint16_t nat_neighbours_find(const struct nat_neighbours *neighbours, uint16_t local_port,
-                             const struct net_address *address, nanoseconds time) {
-  uint32_t wanted = hash_of(address), now = moment_of(time);
+/* The last one noted of those from `step` to NAT_NEIGHBOUR_REACH steps away. */
+static uint16_t find_last(const struct nat_neighbours *neighbours, uint16_t local_port,
+                          int step, uint32_t address, uint32_t now) {
   uint32_t youngest = (uint32_t)(NAT_NEIGHBOUR_AGE / MOMENT) + 1;
   uint16_t found = 0;
 
-  for (unsigned i = 2; i <= 2 * NAT_NEIGHBOUR_REACH + 1; i++) {
-    unsigned distance = i / 2;
-    uint16_t port = (uint16_t)(i % 2 ? local_port + distance : local_port - distance);
-    const struct nat_neighbour *neighbour = &neighbours->of[port];
-    uint32_t age = (now - neighbour->moment) & BITS24;
+  for (unsigned i = 1; i <= NAT_NEIGHBOUR_REACH; i++) {
+    const struct nat_neighbour *neighbour;
+    uint32_t age;
 
-    if (neighbour->port != 0 && neighbour->address == wanted && age < youngest) {
+    local_port = (uint16_t)(local_port + step);
+    neighbour = &neighbours->of[local_port];
+    age = (now - neighbour->moment) & BITS24;
+    if (neighbour->port != 0 && neighbour->address == address && age < youngest) {
       youngest = age;
       found = neighbour->port;
     }
   }
   return found;
+}
+
+/* What closes in the order in which it was opened has those before it noted only. */
+uint16_t nat_neighbours_find(const struct nat_neighbours *neighbours, uint16_t local_port,
+                             const struct net_address *address, nanoseconds time) {
+  uint32_t wanted = hash_of(address), now = moment_of(time);
+  uint16_t found = find_last(neighbours, local_port, -1, wanted, now);
+
+  return found ? found : find_last(neighbours, local_port, 1, wanted, now);
 }

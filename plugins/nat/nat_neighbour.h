@@ -41,7 +41,7 @@ bool nat_neighbours_noted_since(const struct nat_neighbours *neighbours,
                                 uint16_t local_port, nanoseconds time);
 
 /* The port at this address of the last neighbour that had one there, of several at a time
- * the nearest; 0: none. */
+ * the nearest: of those before, else of those behind. 0: none. */
 uint16_t nat_neighbours_find(const struct nat_neighbours *neighbours, uint16_t local_port,
                              const struct net_address *address, nanoseconds time);
 
