@@ -31,20 +31,21 @@ bool nat_neighbours_noted_since(const struct nat_neighbours *neighbours,
          ((own->moment - moment_of(time)) & BITS24) <= NAT_NEIGHBOUR_AGE / MOMENT;
 }
 
-/* The last one noted of those from `step` to NAT_NEIGHBOUR_REACH steps away. */
+/* The last one noted of those from one to `reach` steps away. */
 static uint16_t find_last(const struct nat_neighbours *neighbours, uint16_t local_port,
-                          int step, uint32_t address, uint32_t now) {
+                          int step, unsigned reach,
+                          const struct nat_neighbour *wanted) {
   uint32_t youngest = (uint32_t)(NAT_NEIGHBOUR_AGE / MOMENT) + 1;
   uint16_t found = 0;
 
-  for (unsigned i = 1; i <= NAT_NEIGHBOUR_REACH; i++) {
+  for (unsigned i = 1; i <= reach; i++) {
     const struct nat_neighbour *neighbour;
     uint32_t age;
 
     local_port = (uint16_t)(local_port + step);
     neighbour = &neighbours->of[local_port];
-    age = (now - neighbour->moment) & BITS24;
-    if (neighbour->port != 0 && neighbour->address == address && age < youngest) {
+    age = (wanted->moment - neighbour->moment) & BITS24;
+    if (neighbour->port != 0 && neighbour->address == wanted->address && age < youngest) {
       youngest = age;
       found = neighbour->port;
     }
@@ -55,8 +56,15 @@ static uint16_t find_last(const struct nat_neighbours *neighbours, uint16_t loca
 /* What closes in the order in which it was opened has those before it noted only. */
 uint16_t nat_neighbours_find(const struct nat_neighbours *neighbours, uint16_t local_port,
                              const struct net_address *address, nanoseconds time) {
-  uint32_t wanted = hash_of(address), now = moment_of(time);
-  uint16_t found = find_last(neighbours, local_port, -1, wanted, now);
+  const struct nat_neighbour wanted = {.address = hash_of(address) & BITS24,
+                                       .moment = moment_of(time) & BITS24};
+  uint16_t found = 0;
 
-  return found ? found : find_last(neighbours, local_port, 1, wanted, now);
+  for (unsigned reach = NAT_NEIGHBOUR_NEAR; reach <= NAT_NEIGHBOUR_FAR && !found;
+       reach *= 8) {
+    found = find_last(neighbours, local_port, -1, reach, &wanted);
+    if (!found)
+      found = find_last(neighbours, local_port, 1, reach, &wanted);
+  }
+  return found;
 }

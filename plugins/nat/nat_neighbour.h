@@ -17,8 +17,11 @@
 
 #define NAT_LOCAL_PORTS 65536
 
-/* How far a neighbour may be: four steps at least. */
-#define NAT_NEIGHBOUR_REACH 64u
+/* How far a neighbour may be: four steps at least; if none is as near, further. Other
+ * network namespaces with the same addresses share the row, and steps are longer where
+ * local ports are in use. */
+#define NAT_NEIGHBOUR_NEAR 64u
+#define NAT_NEIGHBOUR_FAR 4096u
 
 /* What is older tells nothing. */
 #define NAT_NEIGHBOUR_AGE (60 * NANOSECONDS_PER_SECOND)
@@ -41,7 +44,8 @@ bool nat_neighbours_noted_since(const struct nat_neighbours *neighbours,
                                 uint16_t local_port, nanoseconds time);
 
 /* The port at this address of the last neighbour that had one there, of several at a time
- * the nearest: of those before, else of those behind. 0: none. */
+ * the nearest: of those before, else of those behind; of those near, else of those further
+ * away. 0: none. */
 uint16_t nat_neighbours_find(const struct nat_neighbours *neighbours, uint16_t local_port,
                              const struct net_address *address, nanoseconds time);
 

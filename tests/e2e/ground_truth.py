@@ -11,7 +11,7 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 # A figure is compared with what the NAT held within half a second of it; and where all that lies between two bounds
 # is right, also with what it held as the figure was being read, which on a busy machine is long before it has a stamp.
 _SAME_SECOND = 0.5
-_READING = 1.0
+_READING = 2.0
 
 
 class Recorder:
@@ -124,6 +124,18 @@ def errors(recorder, name, phase):
         if phase.has(moment) and around and used is not None:
             pairs.append((used, max(around[0].values())))
     return pairs
+
+
+def misses(recorder, name, phase):
+    """[(estimate, least and most held in that second)] of each read in a phase that is too far from all of them."""
+    wrong = []
+    for moment, figures in sorted(recorder.figures[name].items()):
+        around = [max(held.values()) for held in near(recorder, moment)]
+        used = figures.get(("ports_used", None))
+        if (phase.has(moment) and around and used is not None
+                and all(abs(used - held) > tolerance(held) for held in around)):
+            wrong.append((used, min(around), max(around)))
+    return wrong
 
 
 def outside(recorder, name):

@@ -39,10 +39,10 @@ static void test_the_nearest_tells(void **state) {
   note(40000, 443, 100 * S);
   note(50000, 80, 100 * S);
   assert_int_equal(443, find(40002, 101 * S));
-  assert_int_equal(443, find(40000 + NAT_NEIGHBOUR_REACH, 101 * S));
-  assert_int_equal(0, find(40001 + NAT_NEIGHBOUR_REACH, 101 * S));
+  assert_int_equal(443, find(40000 + NAT_NEIGHBOUR_FAR, 101 * S));
+  assert_int_equal(0, find(40001 + NAT_NEIGHBOUR_FAR, 101 * S));
   assert_int_equal(80, find(49998, 101 * S));
-  assert_int_equal(0, find(49999 - NAT_NEIGHBOUR_REACH, 101 * S));
+  assert_int_equal(0, find(49999 - NAT_NEIGHBOUR_FAR, 101 * S));
   note(40006, 80, 100 * S);
   assert_int_equal(443, find(40002, 101 * S));
   assert_int_equal(443, find(40004, 101 * S)); /* the one before */
@@ -59,6 +59,15 @@ static void test_the_last_one_tells(void **state) {
   assert_int_equal(443, find(40202, 102 * S));
   assert_int_equal(443, find(40195, 102 * S));
   assert_int_equal(80, find(40300, 102 * S));
+}
+
+/* What is near counts for more than what is young. */
+static void test_near_ones_come_first(void **state) {
+  (void)state;
+  note(40000, 443, 100 * S);
+  note(39900, 80, 101 * S);
+  assert_int_equal(443, find(40000 + NAT_NEIGHBOUR_NEAR, 102 * S));
+  assert_int_equal(80, find(40001 + NAT_NEIGHBOUR_NEAR, 102 * S));
 }
 
 static void test_old_ones_and_other_addresses_do_not(void **state) {
@@ -92,6 +101,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup(test_the_nearest_tells, set_up),
       cmocka_unit_test_setup(test_the_last_one_tells, set_up),
+      cmocka_unit_test_setup(test_near_ones_come_first, set_up),
       cmocka_unit_test_setup(test_old_ones_and_other_addresses_do_not, set_up),
       cmocka_unit_test_setup(test_noted_since, set_up),
       cmocka_unit_test_setup(test_at_the_end_of_all_ports, set_up),
