@@ -32,6 +32,7 @@ noinst_HEADERS += \
 	plugins/nat/nat_metrics.h \
 	plugins/nat/nat_model.h \
 	plugins/nat/nat_model_state.h \
+	plugins/nat/nat_neighbour.h \
 	plugins/nat/nat_networks.h \
 	plugins/nat/nat_ranges_file.h \
 	plugins/nat/nat_reader.h \
@@ -84,6 +85,7 @@ libegress_nat_la_SOURCES = \
 	plugins/nat/nat_merge.c \
 	plugins/nat/nat_metrics.c \
 	plugins/nat/nat_model.c \
+	plugins/nat/nat_neighbour.c \
 	plugins/nat/nat_networks.c \
 	plugins/nat/nat_ranges_file.c \
 	plugins/nat/nat_reader.c \
@@ -121,6 +123,7 @@ check_PROGRAMS += \
 	tests/unit/test_nat_forecast \
 	tests/unit/test_nat_gone \
 	tests/unit/test_nat_model \
+	tests/unit/test_nat_neighbour \
 	tests/unit/test_nat_reader \
 	tests/unit/test_nat_retime \
 	tests/unit/test_nat_reuse \
@@ -159,6 +162,10 @@ tests_unit_test_nat_gone_LDADD = $(NAT_UNIT_LIBS)
 tests_unit_test_nat_model_SOURCES = tests/unit/test_nat_model.c
 tests_unit_test_nat_model_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_model_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_neighbour_SOURCES = tests/unit/test_nat_neighbour.c
+tests_unit_test_nat_neighbour_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_neighbour_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_reader_SOURCES = tests/unit/test_nat_reader.c
 tests_unit_test_nat_reader_CFLAGS = $(NAT_UNIT_CFLAGS)
