@@ -27,6 +27,7 @@ noinst_HEADERS += \
 	plugins/nat/nat_forecast.h \
 	plugins/nat/nat_gone.h \
 	plugins/nat/nat_held.h \
+	plugins/nat/nat_intake.h \
 	plugins/nat/nat_host.h \
 	plugins/nat/nat_merge.h \
 	plugins/nat/nat_metrics.h \

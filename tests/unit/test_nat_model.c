@@ -535,13 +535,13 @@ static void test_merges_the_least(void **state) {
   result = estimate(model, 103 * S, NULL, 0);
   assert_true(result.merged > 0);
   assert_int_equal(50, result.ports[NAT_BEST]);
-  sum = nat_table_at(table, NAT_OTHER)->held[NAT_BEST];
+  sum = nat_table_closed(table, NAT_OTHER)->held[NAT_BEST];
   for (uint32_t i = nat_table_next(table, NAT_OTHER); i; i = nat_table_next(table, i))
-    sum += nat_table_at(table, i)->held[NAT_BEST];
+    sum += nat_table_closed(table, i)->held[NAT_BEST];
   assert_int_equal(50 + 19999, sum);
   result = estimate(model, 130 * S, NULL, 0);
   assert_int_equal(0, result.ports[NAT_HIGH]);
-  assert_int_equal(0, nat_table_at(table, NAT_OTHER)->held[NAT_HIGH]);
+  assert_int_equal(0, nat_table_closed(table, NAT_OTHER)->held[NAT_HIGH]);
   assert_int_equal(0, nat_table_count(table));
   result = estimate(model, 131 * S, NULL, 0);
   assert_int_equal(0, result.merged);
@@ -592,12 +592,12 @@ static void test_table_finds_what_is_in_it(void **state) {
       indexes[number] = 0;
       count--;
     } else if (indexes[number]) {
-      assert_int_equal(indexes[number], nat_table_get(table, &remote));
+      assert_int_equal(indexes[number], nat_table_get(table, &remote, nat_table_hash(table, &remote)));
       nat_table_note_use(table, indexes[number]);
       assert_int_equal(indexes[number],
                        nat_table_by_address(table, &remote.address, &shared));
     } else {
-      indexes[number] = nat_table_get(table, &remote);
+      indexes[number] = nat_table_get(table, &remote, nat_table_hash(table, &remote));
       assert_true((indexes[number] == NAT_OTHER) == (count == PLACES));
       count += indexes[number] != NAT_OTHER;
     }
