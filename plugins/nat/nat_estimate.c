@@ -268,11 +268,14 @@ static void count_distinct(const struct nat_destination *local,
 static void widen(const struct nat_model *model, struct nat_estimate *estimate) {
   const struct nat_model_settings *settings = &model->settings;
   uint64_t high = estimate->ports[NAT_HIGH] + model->unplaced.sum;
+  uint32_t best = estimate->ports[NAT_BEST];
   bool covered = settings->covered_since != NAT_NEVER &&
                  model->begun - settings->covered_since >= nat_model_longest(settings);
 
   estimate->ports[NAT_LOW] = cap(model, estimate->ports[NAT_LOW]);
   estimate->ports[NAT_BEST] = cap(model, estimate->ports[NAT_BEST]);
+  if (high < best) /* a peer's port may really be 0, and its connections nothing more */
+    high = best;
   estimate->ports[NAT_HIGH] = cap(model, high < UINT32_MAX ? (uint32_t)high : UINT32_MAX);
   if (!covered && settings->limit > 0)
     estimate->ports[NAT_HIGH] = settings->limit;

@@ -179,6 +179,24 @@ static void test_lost_events_widen_the_bounds(void **state) {
   nat_model_free(model);
 }
 
+/* A peer may be asked for port 0, which stands for one not known where a close tells
+ * none. */
+static void test_port_0_is_within_its_bounds(void **state) {
+  const struct nat_model_settings settings = settings_with(0, 12 * S);
+  struct nat_model *model = make(&settings);
+  struct flow_remote remote = {.remote = endpoint(1), .open = 3};
+  struct nat_estimate result;
+
+  (void)state;
+  remote.remote.port = 0;
+  nat_model_close(model, 100 * S, &remote.remote, NULL, NAT_CLOSE_ORDERLY);
+  result = estimate(model, 101 * S, &remote, 1);
+  assert_int_equal(4, result.ports[NAT_LOW]);
+  assert_int_equal(4, result.ports[NAT_BEST]);
+  assert_int_equal(4, result.ports[NAT_HIGH]);
+  nat_model_free(model);
+}
+
 static void test_counts_new_connections(void **state) {
   const struct nat_model_settings settings = settings_with(64, 12 * S);
   struct nat_model *model = make(&settings);
@@ -244,6 +262,7 @@ int main(void) {
       cmocka_unit_test(test_unanswered_syns_hold_a_port),
       cmocka_unit_test(test_places_aborts_by_their_address),
       cmocka_unit_test(test_lost_events_widen_the_bounds),
+      cmocka_unit_test(test_port_0_is_within_its_bounds),
       cmocka_unit_test(test_counts_new_connections),
       cmocka_unit_test(test_merges_the_least),
   };
