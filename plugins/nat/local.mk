@@ -27,6 +27,7 @@ noinst_HEADERS += \
 	plugins/nat/nat_forecast.h \
 	plugins/nat/nat_gone.h \
 	plugins/nat/nat_held.h \
+	plugins/nat/nat_intake.h \
 	plugins/nat/nat_host.h \
 	plugins/nat/nat_merge.h \
 	plugins/nat/nat_metrics.h \
@@ -109,6 +110,8 @@ egress_nat_la_SOURCES = \
 	plugins/nat/egress_nat.c \
 	plugins/nat/egress_nat_gateway.c
 
+noinst_HEADERS += tests/unit/nat_given.h
+
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_close_event \
@@ -125,8 +128,10 @@ check_PROGRAMS += \
 	tests/unit/test_nat_model \
 	tests/unit/test_nat_neighbour \
 	tests/unit/test_nat_reader \
+	tests/unit/test_nat_reference \
 	tests/unit/test_nat_retime \
 	tests/unit/test_nat_reuse \
+	tests/unit/test_nat_table \
 	tests/unit/test_nat_top \
 	tests/unit/test_nat_tracked \
 	tests/unit/test_nat_traffic
@@ -158,6 +163,14 @@ tests_unit_test_nat_engine_LDADD = $(NAT_UNIT_LIBS)
 tests_unit_test_nat_gone_SOURCES = tests/unit/test_nat_gone.c
 tests_unit_test_nat_gone_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_gone_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_reference_SOURCES = tests/unit/test_nat_reference.c
+tests_unit_test_nat_reference_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_reference_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_table_SOURCES = tests/unit/test_nat_table.c
+tests_unit_test_nat_table_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_table_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_model_SOURCES = tests/unit/test_nat_model.c
 tests_unit_test_nat_model_CFLAGS = $(NAT_UNIT_CFLAGS)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A throw-away certificate authority and one server certificate for all names of the lab."""
+"""A throw-away certificate authority and one server certificate for all names of the lab, and for the fake Google."""
 
 from . import identity, process, sites
 
+_GOOGLE = "169.254.169.254"
 _DAYS = "2"
 _KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
@@ -21,7 +22,7 @@ def create(lab_id):
     path = folder(lab_id)
     path.mkdir(mode=0o755)
     _request(path, "ca", "egress lab CA", ["-addext", "keyUsage=critical,keyCertSign,cRLSign"])
-    names = ",".join(f"DNS:{site.name}" for site in sites.SITES)
+    names = ",".join([f"DNS:{site.name}" for site in sites.SITES] + [f"IP:{_GOOGLE}"])
     _request(path, "server", "egress lab server", [
         "-CA", str(path / "ca.pem"), "-CAkey", str(path / "ca.key"),
         "-addext", f"subjectAltName={names}", "-addext", "extendedKeyUsage=serverAuth",
