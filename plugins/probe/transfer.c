@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* --- Steps ---------------------------------------------------------------------------- */
@@ -283,6 +284,16 @@ static int get_number(struct transfer *transfer, CURLINFO info) {
   return (int)number;
 }
 
+/* A resolver without descriptors says no more than that it could not resolve. */
+static void explain_resolve(struct attempt *attempt) {
+  int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+  attempt->no_socket = descriptor < 0;
+  attempt->system_error = descriptor < 0 ? errno : 0;
+  if (descriptor >= 0)
+    close(descriptor);
+}
+
 /* EHOSTUNREACH and ENETUNREACH may be the network's word or our own kernel's. */
 static void explain_connect(struct transfer *transfer) {
   struct attempt *attempt = &transfer->attempt;
@@ -340,6 +351,8 @@ static void complete(struct transfer *transfer, enum ending ending, nanoseconds 
   note_connect_status(transfer);
   if (ending == ENDING_DONE)
     judge_answer(transfer);
+  else if (ending == ENDING_RESOLVE)
+    explain_resolve(attempt);
   else if (is_connecting(transfer) && ending != ENDING_TIMEOUT)
     explain_connect(transfer);
   else if (transfer->tls_trouble.error != 0)

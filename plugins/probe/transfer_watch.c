@@ -138,6 +138,10 @@ static int on_debug(CURL *easy, curl_infotype type, char *text, size_t size, voi
   return 0;
 }
 
+static bool is_empty_line(const char *line, size_t length) {
+  return length > 0 && (line[0] == '\r' || line[0] == '\n');
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *data) {
   struct transfer *transfer = data;
   size_t length = size * count;
@@ -150,6 +154,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *data) {
   } else {
     proxy_answer_add(&transfer->answer, line, length);
   }
+  if (is_empty_line(line, length))
+    phases_on_answer_read(&transfer->phases, now());
   return length;
 }
 
