@@ -365,11 +365,11 @@ static void complete_unable(struct transfer *transfer, int error, nanoseconds no
   complete(transfer, ENDING_OWN, now);
 }
 
-/* Where an answer of this attempt sends us, if we may go there; else NULL. */
-static const char *location_of(struct transfer *transfer, CURLcode code) {
+/* Where the answer of this attempt sends us, if we may go there; else NULL. */
+static const char *location_of(struct transfer *transfer) {
   char *location = NULL;
 
-  if ((code != CURLE_OK && !transfer->body_cut) || !transfer->target || !transfer->target->follow_redirects ||
+  if (!transfer->target || !transfer->target->follow_redirects ||
       curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location) != CURLE_OK)
     return NULL;
   return location;
@@ -413,7 +413,7 @@ bool transfer_finish(struct transfer *transfer, CURLcode code, bool timed_out,
   if (transfer_next_hop(transfer)) {
     note_connect_status(transfer);
     result = begin_next(transfer, now);
-  } else if (!(location = location_of(transfer, code))) {
+  } else if (!(location = location_of(transfer))) {
     complete(transfer, ENDING_DONE, now);
     return false;
   } else if (!is_allowed(transfer, location)) {

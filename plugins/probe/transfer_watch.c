@@ -177,11 +177,24 @@ static bool keep(struct transfer *transfer, const char *bytes, size_t length) {
   return true;
 }
 
-/* Keeps what ExpectBody will be searched in, and stops the transfer at MaxBody. */
+/* MaxBody is for the body that matters. libcurl says where an answer leads only if it
+ * has come to its end, so the words that go with a redirect are read, too. */
+static size_t body_limit(const struct transfer *transfer) {
+  size_t limit = (size_t)transfer->target->max_body;
+  long status = 0;
+
+  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  return transfer->target->follow_redirects && status / 100 == 3 &&
+                 limit < PROBE_MAX_BODY_DEFAULT
+             ? PROBE_MAX_BODY_DEFAULT
+             : limit;
+}
+
+/* Keeps what ExpectBody will be searched in, and stops the transfer at the limit. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   struct transfer *transfer = data;
   size_t length = size * count;
-  size_t room = (size_t)transfer->target->max_body - transfer->body_length;
+  size_t room = body_limit(transfer) - transfer->body_length;
   size_t kept = length < room ? length : room;
 
   if (transfer->target->expectation.body_text && kept > 0 &&

@@ -16,6 +16,8 @@ enum local_server_mode {
   LOCAL_SERVER_GARBAGE,  /* no HTTP */
   LOCAL_SERVER_CLOSE,    /* accepts and closes */
   LOCAL_SERVER_REDIRECT, /* 302 to `location` */
+  LOCAL_SERVER_REDIRECT_LONG,    /* the same, with a body of 60000 bytes */
+  LOCAL_SERVER_REDIRECT_ENDLESS, /* the same, with a body until the client closes */
   LOCAL_SERVER_ENDLESS,  /* 200, and a body until the client closes */
 };
 

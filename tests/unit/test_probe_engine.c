@@ -216,6 +216,32 @@ static void test_redirect_takes_no_header_to_another_host(void **state) {
   local_server_stop(second);
 }
 
+/* MaxBody is for the answer behind the redirect. */
+static void test_redirect_with_a_body_of_its_own(void **state) {
+  struct local_server *first = local_server_start(LOCAL_SERVER_REDIRECT_LONG);
+  struct local_server *second = local_server_start(LOCAL_SERVER_GOOD);
+  struct bench bench;
+  char location[64];
+
+  (void)state;
+  snprintf(location, sizeof(location), "http://127.0.0.1:%u/", local_server_port(second));
+  local_server_set_location(first, location);
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 1\n<Chain \"c\">\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\nFollowRedirects true\nMaxBody 100\n"
+        "ExpectBody \"^fine$\"\n</Target>\n</Chain>\n</Plugin>\n",
+        local_server_port(first));
+  wait_for(&bench, "a good round", has_result, RESULT_OK);
+  assert_int_equal(200, target_of(&bench, 0)->last.status);
+  local_server_set_mode(second, LOCAL_SERVER_ENDLESS);
+  wait_for(&bench, "the wrong body behind the redirect", has_result, RESULT_BODY);
+  local_server_set_mode(first, LOCAL_SERVER_REDIRECT_ENDLESS);
+  wait_for(&bench, "a redirect without end", has_result, RESULT_STATUS);
+  stop(&bench);
+  local_server_stop(first);
+  local_server_stop(second);
+}
+
 static void test_endless_body_is_cut(void **state) {
   struct local_server *server = local_server_start(LOCAL_SERVER_ENDLESS);
   struct bench bench;
@@ -278,6 +304,7 @@ int main(void) {
       cmocka_unit_test(test_connect_timeout_of_the_hop),
       cmocka_unit_test(test_missing_password_file),
       cmocka_unit_test(test_redirect_takes_no_header_to_another_host),
+      cmocka_unit_test(test_redirect_with_a_body_of_its_own),
       cmocka_unit_test(test_endless_body_is_cut),
       cmocka_unit_test(test_retries_are_counted),
       cmocka_unit_test(test_stops_whatever_hangs),
