@@ -242,3 +242,23 @@ int option_check_name(const struct option *option, const char *name, size_t limi
       return option_fail(option, error, "\"%s\" is reserved; choose another name", name);
   return 0;
 }
+
+int option_take_label(const struct option *block, size_t limit,
+                      const char *const *reserved, char **name,
+                      struct option_error *error) {
+  char *copy;
+  int result;
+
+  if (block->value_count != 1 || block->values[0].type != OPTION_STRING ||
+      block->values[0].string[0] == '\0')
+    return option_fail(block, error, "expected one name in quotes, as in <%s \"name\">",
+                       block->name);
+  result = option_check_name(block, block->values[0].string, limit, reserved, error);
+  if (result < 0)
+    return result;
+  copy = strdup(block->values[0].string);
+  if (!copy)
+    return -ENOMEM;
+  *name = copy;
+  return 0;
+}

@@ -123,17 +123,12 @@ static const struct option_rule rules[] = {
 int probe_chain_parse(const struct option *option, const struct probe_config *config,
                       struct probe_chain *chain, struct option_error *error) {
   struct reader reader = {.chain.ladder = true, .config = config};
-  const char *name = NULL;
-  int result = probe_option_label(option, &name, error);
-
   /* ':' and at least one byte of a target's name follow. */
-  if (result == 0)
-    result = option_check_name(option, name, PROBE_INSTANCE_MAX - 2, NULL, error);
+  int result = option_take_label(option, PROBE_INSTANCE_MAX - 2, NULL, &reader.chain.name,
+                                 error);
+
   if (result < 0)
     return result;
-  reader.chain.name = strdup(name);
-  if (!reader.chain.name)
-    return -ENOMEM;
   result = option_walk(option, rules, sizeof(rules) / sizeof(rules[0]), &reader, error);
   *chain = reader.chain;
   if (result == 0 && probe_chain_count_targets(chain, false) == 0)

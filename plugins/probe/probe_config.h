@@ -134,9 +134,6 @@ int probe_hop_parse(const struct option *option, struct probe_hop *hop,
                     struct option_error *error);
 void probe_hop_clear(struct probe_hop *hop);
 
-/* The label of a block: `<Hop "name">`. */
-int probe_option_label(const struct option *option, const char **label,
-                       struct option_error *error);
 /* Appends `Name: value`. */
 int probe_headers_add(const struct option *option, struct probe_headers *headers,
                       struct option_error *error);
