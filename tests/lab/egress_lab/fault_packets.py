@@ -2,7 +2,7 @@
 """Faults that are made of packets: one nftables table a part, rendered whole from the list of faults, so that each
 is idempotent and mending is rendering a shorter list."""
 
-from . import identity, process, sites
+from . import abilities, identity, process, sites
 
 _TABLE = "egress_fault"
 _CHAINS = {
@@ -80,6 +80,5 @@ def _drop(fault):
 
 _RULES = {
     "drop": _drop, "drop-translated": _nat_drop, "reject": _proxy_reject, "refuse": _site_refuse, "no-dns": _no_dns,
-    **{verb: _stand_in for verb in ("expired", "self-signed", "wrong-name", "cut-tls", "wrong-body", "slow-headers",
-                                    "slow-body", "endless-body", "redirects")},
+    **dict.fromkeys(abilities.SITE_WAYS, _stand_in),
 }

@@ -11,9 +11,9 @@ import signal
 import time
 from dataclasses import dataclass
 
-from . import certificates, fault_packets, gcp, identity, nat, network, process, proxies, ready, services, sites
+from . import (abilities, certificates, fault_packets, gcp, identity, nat, network, process, proxies, ready, services,
+               sites)
 from .errors import LabError, UsageError
-from .load import MAX_SECONDS
 
 _PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _SERVICE_OF = {"podproxy": "podproxy", "vm": "vm", "inet": "web", "dns": "dns", "gcp": "gcp"}
@@ -147,7 +147,7 @@ def fill_nat(at, fault):
     nat.forget(at.lab_id, [(fault.site, 443)])
     ports = at.settings["ports"]
     _start_program(at, fault.how, "vm", ["egress_lab.load", "hold", fault.site.address, 443, "--count", ports + 8,
-                                         "--seconds", MAX_SECONDS])
+                                         "--seconds", abilities.LOAD_SECONDS])
     _expect(lambda: nat.truth(at.lab_id)[f"{fault.site.address}:443"]["held"] == ports,
             f"not all of the {ports} ports are held")
 

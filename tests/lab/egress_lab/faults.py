@@ -4,7 +4,7 @@ and for some verbs a value and the name of a site: `verb`, `verb=VALUE`, `verb:N
 
 from dataclasses import dataclass
 
-from . import fault_ways, gcp, impostor, proxies, ready, services, sites, state
+from . import abilities, fault_ways, gcp, proxies, ready, services, sites, state
 from .errors import LabError, UsageError
 
 # Squid turns to a parent it took for dead again within its peer_connect_timeout (30 s by default).
@@ -37,7 +37,7 @@ _PROXY = {
     **{how: Way(fault_ways.restrict, fault_ways.release) for how in proxies.RESTRICTIONS},
     "garbage": Way(*_STAND_IN),
     "flood": Way(*_STAND_IN),
-    "answer": Way(*_STAND_IN, values=impostor.PROXY_STATUSES),
+    "answer": Way(*_STAND_IN, values=abilities.PROXY_STATUSES),
     "no-dns": Way(*_PACKETS),
 }
 _NO_ROUTE = {"no-route": Way(fault_ways.remove_route, fault_ways.add_route)}
@@ -56,7 +56,7 @@ WAYS = {
         "status": Way(fault_ways.answer_status, fault_ways.answer_well, values=services.STATUSES, named=True),
         "refuse": Way(*_PACKETS, named=True),
         "drop": Way(*_PACKETS, named=True),
-        **{verb: _SITE_STAND_IN for verb in impostor.SITE_WAYS},
+        **{verb: _SITE_STAND_IN for verb in abilities.SITE_WAYS},
     },
     "dns": {
         "stop": Way(fault_ways.stop, fault_ways.start),

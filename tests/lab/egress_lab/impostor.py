@@ -14,12 +14,11 @@ import ssl
 import threading
 import time
 
-from . import sites
+from . import abilities, sites
 
 MAX_SECONDS = 60
 _MAX_REQUEST = 65536
 _CHUNK = b"x" * 4096
-PROXY_STATUSES = ("500", "502", "503", "504")
 # Not HTTP, with control bytes and a terminal's escape sequence, which must reach no log.
 _GARBAGE = bytes(range(256)) + b"\x1b[31mHTTP? no\r\n\r\n"
 
@@ -64,7 +63,7 @@ def _answer(status):
 
 
 PROXY_WAYS = {"garbage": _garbage, "flood": _flood, **{f"answer={status}": _answer(status)
-                                                       for status in PROXY_STATUSES}}
+                                                       for status in abilities.PROXY_STATUSES}}
 
 
 def serve_proxy(connection, how, deadline):
@@ -112,9 +111,8 @@ def _redirects(connection, name, _):
                        "Connection: close\r\n\r\n".encode())
 
 
-# The certificate is what is wrong with the first three.
-SITE_WAYS = {
-    "expired": _right_body, "self-signed": _right_body, "wrong-name": _right_body, "cut-tls": _right_body,
+# Without one it is the certificate, or the handshake, that is wrong.
+_BODIES = {
     "wrong-body": _wrong_body, "slow-headers": _slow_headers, "slow-body": _slow_body,
     "endless-body": _endless_body, "redirects": _redirects,
 }
@@ -122,7 +120,7 @@ SITE_WAYS = {
 
 def serve_site(connection, how, name, deadline):
     if read_request(connection):
-        SITE_WAYS[how](connection, name, deadline)
+        _BODIES.get(how, _right_body)(connection, name, deadline)
 
 
 def serve_site_tls(connection, how, name, deadline, context):
@@ -168,7 +166,7 @@ def _arguments():
     parser = argparse.ArgumentParser(prog="impostor", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("role", choices=("proxy", "site"))
-    parser.add_argument("how", choices=sorted({*PROXY_WAYS, *SITE_WAYS}))
+    parser.add_argument("how", choices=sorted({*PROXY_WAYS, *abilities.SITE_WAYS}))
     parser.add_argument("address")
     parser.add_argument("port", type=int)
     for option in ("--certificate", "--key", "--name"):
@@ -176,7 +174,7 @@ def _arguments():
     given = parser.parse_args()
     if not sites.in_lab(given.address):
         parser.error(f"{given.address} is no address of the lab")
-    if given.how not in (PROXY_WAYS if given.role == "proxy" else SITE_WAYS):
+    if given.how not in (PROXY_WAYS if given.role == "proxy" else abilities.SITE_WAYS):
         parser.error(f"a {given.role} does not know {given.how}")
     return given
 
