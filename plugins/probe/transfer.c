@@ -81,6 +81,7 @@ static int begin_step(struct transfer *transfer, int inherited, nanoseconds now)
   if (!step->easy)
     return -ENOMEM;
   transfer->answer = (struct proxy_answer){0};
+  transfer->head_bytes = 0;
   code = transfer_set_options(transfer);
   if (code == CURLE_OK)
     code = curl_easy_setopt(step->easy, CURLOPT_PRIVATE, (void *)transfer);
@@ -236,6 +237,28 @@ nanoseconds transfer_look(const struct transfer *transfer, nanoseconds now) {
 
 /* --- The end ------------------------------------------------------------------------ */
 
+/* One of our callbacks has stopped it. */
+static enum ending stopped_ending(const struct transfer *transfer) {
+  if (transfer->body_cut)
+    return ENDING_DONE;
+  return transfer->head_bytes > TRANSFER_HEAD_MAX ? ENDING_OTHER : ENDING_OWN;
+}
+
+/* Before 8.6 and its CURLE_TOO_LARGE libcurl says so, too, of a line that is longer
+ * than CURL_MAX_HTTP_HEADER: then there is memory for such a line. */
+static enum ending memory_ending(const struct transfer *transfer) {
+  enum phase phase = phases_current(&transfer->phases);
+  void *volatile line = NULL;
+  bool is_answered = phase == PHASE_TTFB || phase == PHASE_TRANSFER;
+
+  if (is_answered)
+    line = malloc(2 * CURL_MAX_HTTP_HEADER);
+  if (!line)
+    return ENDING_OWN;
+  free(line);
+  return ENDING_OTHER;
+}
+
 static enum ending ending_of(const struct transfer *transfer, CURLcode code) {
   enum curl_socks_answer socks = curl_socks_answer(transfer->easy, code);
 
@@ -245,7 +268,7 @@ static enum ending ending_of(const struct transfer *transfer, CURLcode code) {
   case CURLE_OK:
     return ENDING_DONE;
   case CURLE_WRITE_ERROR:
-    return transfer->body_cut ? ENDING_DONE : ENDING_OWN;
+    return stopped_ending(transfer);
   case CURLE_OPERATION_TIMEDOUT:
     return ENDING_TIMEOUT;
   case CURLE_COULDNT_RESOLVE_HOST:
@@ -270,8 +293,9 @@ static enum ending ending_of(const struct transfer *transfer, CURLcode code) {
   case CURLE_SSL_ENGINE_INITFAILED:
   case CURLE_INTERFACE_FAILED:
   case CURLE_FAILED_INIT:
-  case CURLE_OUT_OF_MEMORY:
     return ENDING_OWN;
+  case CURLE_OUT_OF_MEMORY:
+    return memory_ending(transfer);
   default:
     return ENDING_OTHER;
   }

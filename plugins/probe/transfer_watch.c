@@ -147,6 +147,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *data) {
   size_t length = size * count;
   int status = status_line_parse(line, length);
 
+  transfer->head_bytes += length;
+  if (transfer->head_bytes > TRANSFER_HEAD_MAX)
+    return 0;
   if (status != 0) {
     transfer->answer = (struct proxy_answer){0};
     phases_on_answer(&transfer->phases, status, now());
