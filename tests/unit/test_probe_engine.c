@@ -157,10 +157,26 @@ static void test_connect_timeout_of_the_hop(void **state) {
   close(listener);
 }
 
+static void wait_for_rounds(struct bench *bench, int rounds) {
+  for (int i = 0; i < WAIT_SECONDS * 100 && rounds > 0; i++) {
+    nanoseconds before = bench->report.finished;
+
+    usleep(10000);
+    board_take(bench->board, 0, &bench->report);
+    rounds -= bench->report.finished != before;
+  }
+  assert_int_equal(0, rounds);
+}
+
+static bool is_unknown(const struct bench *bench, int argument) {
+  return !is_known(bench, argument);
+}
+
 static void test_missing_password_file(void **state) {
   struct local_server *server = local_server_start(LOCAL_SERVER_GOOD);
   char path[] = "/tmp/egress-secret-XXXXXX", option[128];
   struct bench bench;
+  unsigned requests;
   int file;
 
   (void)state;
@@ -168,10 +184,7 @@ static void test_missing_password_file(void **state) {
   unlink(path);
   snprintf(option, sizeof(option), "User \"u\"\nPasswordFile \"%s\"\n", path);
   start(&bench, through_proxy, local_server_port(server), option);
-  for (int i = 0; i < WAIT_SECONDS * 100 && bench.report.finished == 0; i++) {
-    board_take(bench.board, 0, &bench.report);
-    usleep(10000);
-  }
+  wait_for_rounds(&bench, 1);
   assert_int_equal(ENOENT, bench.report.hop_errors[0]);
   assert_false(target_of(&bench, 0)->known);
   assert_false(bench.report.judged);
@@ -185,8 +198,16 @@ static void test_missing_password_file(void **state) {
   assert_int_equal(RESULT_OK, target_of(&bench, 0)->last.outcome.result);
   /* base64 of "u:pw" */
   assert_true(local_server_last_has(server, "Proxy-Authorization: Basic dTpwdw=="));
-  stop(&bench);
+
+  /* Gone again: nothing is said of the target any more, and nothing is sent. */
   unlink(path);
+  wait_for(&bench, "the file to be missed", is_unknown, 0);
+  assert_int_equal(ENOENT, bench.report.hop_errors[0]);
+  assert_false(bench.report.judged);
+  requests = local_server_requests(server);
+  wait_for_rounds(&bench, 2);
+  assert_int_equal(requests, local_server_requests(server));
+  stop(&bench);
   local_server_stop(server);
 }
 
