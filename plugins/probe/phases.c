@@ -48,6 +48,7 @@ void phases_begin(struct phases *phases, const struct phase_plan *plan, unsigned
 
 void phases_again(struct phases *phases, const struct phase_plan *plan, unsigned hop) {
   phases->plan = *plan;
+  phases->tunnel_granted = false;
   phases->hop = hop < PHASE_HOPS_MAX ? hop : PHASE_HOPS_MAX - 1;
 }
 

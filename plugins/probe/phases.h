@@ -59,7 +59,7 @@ struct phases {
   nanoseconds entered; /* the phase the time runs for */
   size_t count; /* of lengths; the last reached is `now` unless redirected */
   size_t now;   /* index of the phase the time runs for */
-  bool tunnel_granted; /* CONNECT was answered 2xx */
+  bool tunnel_granted; /* this hop's CONNECT was answered 2xx */
   struct phase_length lengths[PHASES_MAX];
 };
 

@@ -68,6 +68,26 @@ static void test_a_tunnel_stands_when_its_headers_end(void **state) {
   assert_int_equal(-1, length_of(&phases, PHASE_TLS));
 }
 
+/* What the first hop has granted is not the second one's answer, if that is none. */
+static void test_each_hop_grants_its_own_tunnel(void **state) {
+  const struct phase_plan first = {.tunnel = true};
+  const struct phase_plan last = {.tunnel = true, .target_tls = true};
+  struct phases phases;
+
+  (void)state;
+  phases_begin(&phases, &first, 0, 0);
+  phases_on_socket(&phases, 1);
+  phases_on_request(&phases, true, 2);
+  phases_on_answer(&phases, 200, 3);
+  phases_on_answer_read(&phases, 3);
+  phases_next_hop(&phases, &last, 1, 4);
+  phases_on_request(&phases, true, 4);
+  phases_on_answer_read(&phases, 6);
+  phases_end(&phases, 7);
+  assert_int_equal(PHASE_TUNNEL, phases_current(&phases));
+  assert_int_equal(-1, length_of(&phases, PHASE_TLS));
+}
+
 static void test_failure_ends_the_phase_it_is_in(void **state) {
   const struct phase_plan plan = {0};
   struct phases phases;
@@ -164,6 +184,7 @@ int main(void) {
       cmocka_unit_test(test_tunnel_through_a_tls_proxy),
       cmocka_unit_test(test_refused_connect_reaches_no_tls),
       cmocka_unit_test(test_a_tunnel_stands_when_its_headers_end),
+      cmocka_unit_test(test_each_hop_grants_its_own_tunnel),
       cmocka_unit_test(test_failure_ends_the_phase_it_is_in),
       cmocka_unit_test(test_redirect_adds_to_the_same_phases),
       cmocka_unit_test(test_lengths_always_add_up),
