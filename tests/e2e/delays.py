@@ -107,7 +107,8 @@ def _wait_for_the_end(connection):
 
 def _relay(first, second):
     """Until either side closes. A TLS socket may hold what select does not see."""
-    with contextlib.suppress(OSError), first, second:
+    # A socket that the other thread has closed meanwhile is no number for select: ValueError.
+    with contextlib.suppress(OSError, ValueError), first, second:
         while True:
             ready = [each for each in (first, second) if isinstance(each, ssl.SSLSocket) and each.pending()]
             for each in ready or select.select([first, second], [], [], _MAX_SECONDS)[0] or [first]:
