@@ -11,7 +11,8 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(gcc make autoconf automake libtool pkg-config collectd-dev
   libcurl4-openssl-dev libssl-dev libpcre2-dev libmnl-dev libyajl-dev xz-utils)
 lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 squid
-  nginx dnsmasq-base nftables conntrack iproute2 openssl curl python3 util-linux)
+  tinyproxy-bin nginx dnsmasq-base nftables conntrack iproute2 openssl curl python3
+  util-linux)
 check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytest-xdist
   valgrind strace mandoc liboping0 tinyproxy-bin iputils-ping
   prometheus python3-yaml ulogd2 ulogd2-json)

@@ -39,8 +39,8 @@ void metric_derive(const struct metric_table *table, size_t index,
                    const char *plugin_instance, const char *type_instance,
                    int64_t value);
 
-/* A trouble is there, or not: a line in the log, where egress/trouble.h wants one.
- * Thread-safe. */
+/* A trouble is there, or not: a line in the log, cleaned as notifications are, where
+ * egress/trouble.h wants one. Thread-safe. */
 __attribute__((format(printf, 2, 3))) void trouble_begin(struct trouble *trouble,
                                                          const char *format, ...);
 __attribute__((format(printf, 2, 3))) void trouble_end(struct trouble *trouble,
@@ -48,7 +48,7 @@ __attribute__((format(printf, 2, 3))) void trouble_end(struct trouble *trouble,
 
 /* Sends a collectd notification of the plugin. severity is one of collectd's
  * NOTIF_FAILURE, NOTIF_WARNING, NOTIF_OKAY. Text beyond 255 bytes is cut at a
- * character border; control bytes become '?'. */
+ * character border; control characters, and what is not UTF-8, become '?'. */
 void daemon_notify(int severity, const char *plugin, const char *plugin_instance,
                    const char *type, const char *type_instance, const char *text);
 

@@ -95,5 +95,11 @@ option_fail_secret(const struct option *option, struct option_error *error,
 int option_check_name(const struct option *option, const char *name, size_t limit,
                       const char *const *reserved, struct option_error *error);
 
+/* The label of a block, as in <Chain "prod">: one name that option_check_name allows.
+ * *name is a copy, to be freed by the caller; left alone on an error. */
+int option_take_label(const struct option *block, size_t limit,
+                      const char *const *reserved, char **name,
+                      struct option_error *error);
+
 #pragma GCC visibility pop
 #endif

@@ -4,6 +4,8 @@
  */
 #include "egress/daemon.h"
 
+#include "egress/text.h"
+
 #include <pthread.h>
 
 #define OPTION_DEPTH_MAX 16 /* blocks within blocks; ours have four */
@@ -135,10 +137,11 @@ void metric_derive(const struct metric_table *table, size_t index,
 
 __attribute__((format(printf, 2, 0))) static void
 log_line(int severity, const char *format, va_list arguments) {
-  char text[1024];
+  char text[1024], clean[sizeof(text)];
 
   vsnprintf(text, sizeof(text), format, arguments);
-  plugin_log(severity, "%s", text);
+  text_clean(clean, sizeof(clean), text, strlen(text));
+  plugin_log(severity, "%s", clean);
 }
 
 /* Whether this change of a trouble is to be said. */
@@ -173,25 +176,11 @@ void trouble_end(struct trouble *trouble, const char *format, ...) {
   va_end(arguments);
 }
 
-/* Cuts at a character border of UTF-8 and makes control bytes harmless. */
-static void copy_message(char *message, size_t size, const char *text) {
-  size_t length = strlen(text);
-
-  if (length >= size) {
-    length = size - 1;
-    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
-      length--;
-  }
-  for (size_t i = 0; i < length; i++)
-    message[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
-  message[length] = '\0';
-}
-
 void daemon_notify(int severity, const char *plugin, const char *plugin_instance,
                    const char *type, const char *type_instance, const char *text) {
   notification_t notification = {.severity = severity, .time = cdtime()};
 
-  copy_message(notification.message, sizeof(notification.message), text);
+  text_clean(notification.message, sizeof(notification.message), text, strlen(text));
   sstrncpy(notification.host, hostname_g, sizeof(notification.host));
   sstrncpy(notification.plugin, plugin, sizeof(notification.plugin));
   sstrncpy(notification.plugin_instance, plugin_instance ? plugin_instance : "",

@@ -14,6 +14,7 @@ noinst_HEADERS += \
 	include/egress/option.h \
 	include/egress/sock_diag.h \
 	include/egress/sockstat.h \
+	include/egress/text.h \
 	include/egress/trouble.h \
 	plugins/core/collectd-config.h \
 	plugins/core/collectd-shim.h \
@@ -73,6 +74,7 @@ libegress_core_la_SOURCES = \
 	plugins/core/sock_diag.c \
 	plugins/core/sock_diag_parse.c \
 	plugins/core/sockstat.c \
+	plugins/core/text.c \
 	plugins/core/trouble.c
 
 pkglib_LTLIBRARIES += libegress.la
@@ -104,6 +106,7 @@ check_PROGRAMS += \
 	tests/unit/test_proc \
 	tests/unit/test_sock_diag \
 	tests/unit/test_sock_diag_method \
+	tests/unit/test_text \
 	tests/unit/test_trouble
 endif
 
@@ -207,3 +210,7 @@ tests_unit_test_sock_diag_method_CFLAGS = $(UNIT_CFLAGS) $(LIBMNL_CFLAGS)
 tests_unit_test_sock_diag_method_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=netlink_channel_exchange
 tests_unit_test_sock_diag_method_LDADD = $(UNIT_LIBS) $(LIBMNL_LIBS)
+
+tests_unit_test_text_SOURCES = tests/unit/test_text.c
+tests_unit_test_text_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_text_LDADD = $(UNIT_LIBS)

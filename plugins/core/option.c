@@ -2,6 +2,7 @@
 #include "egress/option.h"
 
 #include "egress/clock.h"
+#include "egress/text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -224,50 +225,9 @@ int option_walk(const struct option *block, const struct option_rule *rules,
 
 /* --- Names ------------------------------------------------------------------ */
 
-/* mbrtowc goes by the process's locale, which is C in a daemon: so by hand,
- * after the table of well-formed sequences of Unicode 15, 3.9 (table 3-7). */
-static size_t utf8_sequence_length(const unsigned char *text) {
-  unsigned char low = 0x80, high = 0xbf;
-  size_t length = text[0] < 0x80                      ? 1
-                  : text[0] >= 0xc2 && text[0] < 0xe0 ? 2
-                  : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-                  : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-                                                      : 0;
-
-  if (text[0] == 0xe0)
-    low = 0xa0;
-  else if (text[0] == 0xed)
-    high = 0x9f;
-  else if (text[0] == 0xf0)
-    low = 0x90;
-  else if (text[0] == 0xf4)
-    high = 0x8f;
-  for (size_t i = 1; i < length; i++) {
-    if (text[i] < low || text[i] > high)
-      return 0;
-    low = 0x80;
-    high = 0xbf;
-  }
-  return length;
-}
-
-static bool is_clean_utf8(const char *name) {
-  const unsigned char *text = (const unsigned char *)name;
-
-  while (*text) {
-    size_t length = utf8_sequence_length(text);
-    bool control = text[0] < ' ' || text[0] == 0x7f || (text[0] == 0xc2 && text[1] < 0xa0);
-
-    if (length == 0 || control)
-      return false;
-    text += length;
-  }
-  return true;
-}
-
 int option_check_name(const struct option *option, const char *name, size_t limit,
                       const char *const *reserved, struct option_error *error) {
-  if (!is_clean_utf8(name))
+  if (!text_is_clean(name))
     return option_fail(option, error,
                        "expected a name in UTF-8 without control characters");
   if (strpbrk(name, ":/@"))
@@ -280,5 +240,25 @@ int option_check_name(const struct option *option, const char *name, size_t limi
   for (size_t i = 0; reserved && reserved[i]; i++)
     if (strcmp(name, reserved[i]) == 0)
       return option_fail(option, error, "\"%s\" is reserved; choose another name", name);
+  return 0;
+}
+
+int option_take_label(const struct option *block, size_t limit,
+                      const char *const *reserved, char **name,
+                      struct option_error *error) {
+  char *copy;
+  int result;
+
+  if (block->value_count != 1 || block->values[0].type != OPTION_STRING ||
+      block->values[0].string[0] == '\0')
+    return option_fail(block, error, "expected one name in quotes, as in <%s \"name\">",
+                       block->name);
+  result = option_check_name(block, block->values[0].string, limit, reserved, error);
+  if (result < 0)
+    return result;
+  copy = strdup(block->values[0].string);
+  if (!copy)
+    return -ENOMEM;
+  *name = copy;
   return 0;
 }

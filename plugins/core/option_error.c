@@ -4,6 +4,8 @@
  */
 #include "egress/option.h"
 
+#include "egress/text.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,33 +19,27 @@ struct sentence {
   size_t size, used;
 };
 
-static void sentence_add_char(struct sentence *sentence, char character) {
-  if (sentence->used + 1 < sentence->size) {
-    sentence->text[sentence->used++] = character;
-    sentence->text[sentence->used] = '\0';
-  }
+static void sentence_add_bytes(struct sentence *sentence, const char *text,
+                               size_t length) {
+  sentence->used += text_clean(sentence->text + sentence->used,
+                               sentence->size - sentence->used, text, length);
 }
 
-/* Control characters would break the log's line, quotes its quoting. */
 static void sentence_add(struct sentence *sentence, const char *text) {
-  for (; *text; text++)
-    sentence_add_char(sentence, (unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text);
+  sentence_add_bytes(sentence, text, strlen(text));
 }
 
 /* Whatever option it was given to: what holds an '@' may be a URL with a password
  * in it, and a URL's query may hold a token. */
 static void sentence_add_string(struct sentence *sentence, const char *text) {
   size_t length = strstr(text, "://") ? strcspn(text, "?#") : strlen(text);
-  char shown[VALUE_SHOWN_MAX + 1];
   size_t fits = length < VALUE_SHOWN_MAX ? length : VALUE_SHOWN_MAX;
 
   if (strchr(text, '@')) {
     sentence_add(sentence, "***");
     return;
   }
-  memcpy(shown, text, fits);
-  shown[fits] = '\0';
-  sentence_add(sentence, shown);
+  sentence_add_bytes(sentence, text, fits);
   if (fits < length)
     sentence_add(sentence, "...");
   else if (text[length])

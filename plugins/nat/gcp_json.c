@@ -4,6 +4,8 @@
  */
 #include "gcp_json.h"
 
+#include "egress/text.h"
+
 #include <string.h>
 
 #define COUNT(rules) (sizeof(rules) / sizeof(*(rules)))
@@ -60,16 +62,11 @@ static void take_reason(void *into, const char *text, size_t length) {
     error->refusal = GCP_REFUSED_PERMISSION;
 }
 
-/* Into a log it goes: control bytes become blanks, the rest is cut. */
+/* Into a log it goes. */
 static void take_message(void *into, const char *text, size_t length) {
   struct gcp_error *error = into;
-  size_t kept = length < sizeof(error->message) ? length : sizeof(error->message) - 1;
 
-  while (kept < length && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
-    kept--;
-  for (size_t i = 0; i < kept; i++)
-    error->message[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
-  error->message[kept] = '\0';
+  text_clean(error->message, sizeof(error->message), text, length);
 }
 
 int gcp_error_walk(struct gcp_error *error, struct json_walk **walk) {

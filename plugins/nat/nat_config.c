@@ -152,22 +152,6 @@ static int read_monitoring_url(const struct option *option, void *gateway,
 
 /* --- Blocks ----------------------------------------------------------------------- */
 
-/* The label of <Gateway "name"> and <Destination "name">, as a copy. */
-static int read_label(const struct option *block, size_t limit, char **name,
-                      struct option_error *error) {
-  int result;
-
-  if (block->value_count != 1 || block->values[0].type != OPTION_STRING ||
-      block->values[0].string[0] == '\0')
-    return option_fail(block, error, "expected one name in quotes, as in <%s \"name\">",
-                       block->name);
-  result = option_check_name(block, block->values[0].string, limit, NULL, error);
-  if (result < 0)
-    return result;
-  *name = strdup(block->values[0].string);
-  return *name ? 0 : -ENOMEM;
-}
-
 static bool is_power_of_two(int64_t number) { return (number & (number - 1)) == 0; }
 
 static int check_ports(const struct option *block,
@@ -302,7 +286,7 @@ static int read_gateway(const struct option *block, void *into,
     return option_fail(block, error, "more than %u gateways", NAT_GATEWAYS_MAX);
   init_gateway(gateway);
   config->gateway_count++;
-  result = read_label(block, GATEWAY_NAME_MAX, &gateway->name, error);
+  result = option_take_label(block, GATEWAY_NAME_MAX, NULL, &gateway->name, error);
   if (result < 0)
     return result;
   for (size_t i = 0; i + 1 < config->gateway_count; i++)
@@ -325,7 +309,7 @@ static int read_named(const struct option *block, void *into,
     return option_fail(block, error, "more than %u named destinations", NAT_NAMED_MAX);
   *named = (struct nat_named){0};
   config->named_count++;
-  result = read_label(block, DESTINATION_NAME_MAX, &named->name, error);
+  result = option_take_label(block, DESTINATION_NAME_MAX, NULL, &named->name, error);
   for (size_t i = 0; i + 1 < config->named_count && result == 0; i++)
     if (strcmp(config->named[i].name, named->name) == 0)
       result = option_fail(block, error, "a destination of this name was given before");

@@ -144,22 +144,16 @@ static const struct option_rule group_rules[] = {
      .repeats = true},
 };
 
-static int check_group_name(const struct option *option,
-                            const struct netlink_config *config, const char *name,
-                            struct option_error *error) {
-  for (size_t i = 0; i < config->group_count; i++)
-    if (strcmp(config->groups[i].name, name) == 0)
+/* The newest group's name is no other one's. */
+static int check_unique(const struct option *option, const struct netlink_config *config,
+                        struct option_error *error) {
+  const struct netlink_group *newest = &config->groups[config->group_count - 1];
+
+  for (const struct netlink_group *other = config->groups; other < newest; other++)
+    if (strcmp(other->name, newest->name) == 0)
       return option_fail(option, error,
                          "there is a group of this name already; choose another");
-  return option_check_name(option, name, NAME_LIMIT, reserved_names, error);
-}
-
-/* The label of a block that has a body: option_get_text() is for lines. */
-static const char *block_label(const struct option *option) {
-  if (option->value_count != 1 || option->values[0].type != OPTION_STRING ||
-      option->values[0].string[0] == '\0')
-    return NULL;
-  return option->values[0].string;
+  return 0;
 }
 
 static bool is_empty(const struct netlink_group *group) {
@@ -173,21 +167,17 @@ static int read_group(const struct option *option, void *into,
                       struct option_error *error) {
   struct netlink_config *config = into;
   struct netlink_group *group = &config->groups[config->group_count];
-  const char *name = block_label(option);
   int status;
 
-  if (!name)
-    return option_fail(option, error, "expected a name, as in <Group \"clients\">");
   if (config->group_count == FLOW_GROUPS_MAX)
     return option_fail(option, error, "more than %d groups", FLOW_GROUPS_MAX);
-  status = check_group_name(option, config, name, error);
+  status = option_take_label(option, NAME_LIMIT, reserved_names, &group->name, error);
   if (status < 0)
     return status;
-  group->name = strdup(name);
-  if (!group->name)
-    return -ENOMEM;
   config->group_count++;
-  status = option_walk(option, group_rules, RULE_COUNT(group_rules), group, error);
+  status = check_unique(option, config, error);
+  if (status == 0)
+    status = option_walk(option, group_rules, RULE_COUNT(group_rules), group, error);
   if (status == 0 && is_empty(group))
     return option_fail(option, error,
                        "the group says nothing of its sockets; expected at least one of "

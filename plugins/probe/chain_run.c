@@ -137,6 +137,8 @@ void chain_run_ended(struct chain_run *run, const struct transfer *transfer,
     send_attempt(run, &order->leg, order->attempt + 1, now); /* it leaves its room */
 }
 
+size_t chain_run_active(const struct chain_run *run) { return run->active; }
+
 /* --- Rounds -------------------------------------------------------------------------- */
 
 static void set_legs(struct chain_run *run, struct leg *legs, size_t count,

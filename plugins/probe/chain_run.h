@@ -15,7 +15,7 @@ struct chain_run_place {
   size_t chain; /* index in the configuration */
   struct board *board;
   /* Sends one attempt; its end is told by chain_run_ended. Returns 0; -EAGAIN if as
-   * many are under way as may be: one that ends makes room, and chain_run_advance is
+   * many are under way as may be: one that ends may make room, and chain_run_advance is
    * called then; or -errno, and the attempt was not made, -EBUSY for want of
    * a resolver. */
   int (*send)(void *data, struct chain_run *run, const struct transfer_order *order,
@@ -31,6 +31,9 @@ void chain_run_free(struct chain_run *run);
 
 /* Does what is due; returns when it wants to be called next. */
 nanoseconds chain_run_advance(struct chain_run *run, nanoseconds now);
+
+/* Attempts under way. */
+size_t chain_run_active(const struct chain_run *run);
 
 /* An attempt has ended. The transfer stays the caller's. chain_run_advance should
  * follow. */

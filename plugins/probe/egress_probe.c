@@ -12,6 +12,7 @@
 #include "probe_metrics.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 
 #define PLUGIN "egress_probe"
 
@@ -44,13 +45,15 @@ static bool cost_compared;
 
 /* --- Configuration ---------------------------------------------------------------- */
 
+static int settle(bool is_last, struct option_error *error) {
+  return probe_config_settle(&config, (nanoseconds)CDTIME_T_TO_NS(plugin_get_interval()),
+                             is_last, error);
+}
+
 static int parse(const struct option *block, void *into, struct option_error *error) {
   int result = probe_config_parse(block, into, error);
 
-  return result < 0
-             ? result
-             : probe_config_settle(into, (nanoseconds)CDTIME_T_TO_NS(plugin_get_interval()),
-                                   error);
+  return result < 0 ? result : settle(false, error);
 }
 
 static int probe_config_block(oconfig_item_t *block) {
@@ -218,6 +221,14 @@ static int probe_shutdown(void) {
   return 0;
 }
 
+/* What collectd does when a config callback fails: it does not start. Of what init
+ * returns it only takes note. */
+static int refuse(const struct option_error *error) {
+  ERROR("%s", error->text);
+  kill(getpid(), SIGTERM);
+  return -1;
+}
+
 static int start(void) {
   int result = board_new(&config, &board);
 
@@ -233,10 +244,13 @@ static int start(void) {
 
 /* collectd has forked by now: threads and sockets may be made. */
 static int probe_init(void) {
+  struct option_error error;
   int result;
 
   if (engine)
     return 0;
+  if (settle(true, &error) < 0)
+    return refuse(&error);
   if (config.chain_count == 0) {
     WARNING(PLUGIN ": nothing to do: the <Plugin> block has no <Chain>");
     return 0;

@@ -103,6 +103,23 @@ static bool needs_resolver(const struct transfer_order *order) {
   return net_address_parse(url->host, &literal) < 0;
 }
 
+/* What is kept free for the other chains, that one whose probes all hang does not
+ * hold them up: an equal share each, or less if a chain has less to do. */
+static size_t kept_for_others(const struct engine *engine, const struct chain_run *run) {
+  size_t share = engine->budget.transfers / engine->run_count, kept = 0;
+
+  for (size_t i = 0; i < engine->run_count; i++) {
+    size_t wanted = engine->config->chains[i].target_count;
+    size_t active = chain_run_active(engine->runs[i]);
+
+    if (wanted > share)
+      wanted = share;
+    if (engine->runs[i] != run && wanted > active)
+      kept += wanted - active;
+  }
+  return kept;
+}
+
 static int send_transfer(void *data, struct chain_run *run,
                          const struct transfer_order *order, nanoseconds time) {
   struct engine *engine = data;
@@ -110,7 +127,8 @@ static int send_transfer(void *data, struct chain_run *run,
   bool names = needs_resolver(order);
   int result;
 
-  if (engine->active_count >= engine->budget.transfers)
+  if (engine->active_count + kept_for_others(engine, run) >= engine->budget.transfers &&
+      engine->active_count > 0)
     return -EAGAIN;
   if (names && !budget_has_thread(&engine->budget, engine->names_waiting))
     return -EBUSY;

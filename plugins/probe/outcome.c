@@ -66,8 +66,13 @@ static enum result tls_result(const struct attempt *attempt) {
   return attempt->ending == ENDING_TIMEOUT ? RESULT_TIMEOUT : RESULT_TLS;
 }
 
+/* A 2xx whose headers did not end refuses nothing, and grants nothing. */
+static bool is_refused(const struct attempt *attempt) {
+  return attempt->connect_status != 0 && attempt->connect_status / 100 != 2;
+}
+
 static enum result tunnel_result(const struct attempt *attempt) {
-  if (attempt->connect_status != 0)
+  if (is_refused(attempt))
     return answer_of_proxy(attempt->connect_status);
   return attempt->ending == ENDING_TIMEOUT ? RESULT_TUNNEL_TIMEOUT : RESULT_PROXY_ERROR;
 }
@@ -134,6 +139,12 @@ static int hop_of(const struct attempt *attempt, enum result result) {
   }
 }
 
+static int status_of(const struct attempt *attempt) {
+  if (attempt->phase != PHASE_TUNNEL)
+    return attempt->status;
+  return attempt->ending == ENDING_DONE || is_refused(attempt) ? attempt->connect_status : 0;
+}
+
 struct outcome outcome_of(const struct attempt *attempt) {
   enum result result =
       attempt->ending == ENDING_DONE ? success(attempt) : failure(attempt);
@@ -143,8 +154,7 @@ struct outcome outcome_of(const struct attempt *attempt) {
       .result = result,
       .phase = attempt->phase,
       .hop = hop_of(attempt, result),
-      .status = attempt->phase == PHASE_TUNNEL ? attempt->connect_status
-                                               : attempt->status,
+      .status = status_of(attempt),
       .system_error = attempt->system_error,
       .reason = by_proxy ? attempt->answer.reason : PROXY_REASON_NONE,
   };

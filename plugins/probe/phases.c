@@ -48,6 +48,7 @@ void phases_begin(struct phases *phases, const struct phase_plan *plan, unsigned
 
 void phases_again(struct phases *phases, const struct phase_plan *plan, unsigned hop) {
   phases->plan = *plan;
+  phases->tunnel_granted = false;
   phases->hop = hop < PHASE_HOPS_MAX ? hop : PHASE_HOPS_MAX - 1;
 }
 
@@ -86,8 +87,7 @@ void phases_on_answer(struct phases *phases, int status, nanoseconds now) {
   switch (phases_current(phases)) {
   case PHASE_TUNNEL:
     close_current(phases, now);
-    if (status / 100 == 2 && phases->plan.target_tls)
-      enter(phases, PHASE_TLS, now);
+    phases->tunnel_granted = status / 100 == 2;
     break;
   case PHASE_TTFB:
     enter(phases, PHASE_TRANSFER, now);
@@ -95,6 +95,13 @@ void phases_on_answer(struct phases *phases, int status, nanoseconds now) {
   default:
     break;
   }
+}
+
+/* A granted tunnel stands only now: headers may go on without end. */
+void phases_on_answer_read(struct phases *phases, nanoseconds now) {
+  if (phases_current(phases) == PHASE_TUNNEL && phases->tunnel_granted &&
+      phases->plan.target_tls)
+    enter(phases, PHASE_TLS, now);
 }
 
 void phases_end(struct phases *phases, nanoseconds now) { close_current(phases, now); }

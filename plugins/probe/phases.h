@@ -59,6 +59,7 @@ struct phases {
   nanoseconds entered; /* the phase the time runs for */
   size_t count; /* of lengths; the last reached is `now` unless redirected */
   size_t now;   /* index of the phase the time runs for */
+  bool tunnel_granted; /* this hop's CONNECT was answered 2xx */
   struct phase_length lengths[PHASES_MAX];
 };
 
@@ -80,6 +81,8 @@ void phases_on_tls(struct phases *phases, nanoseconds now);
 void phases_on_request(struct phases *phases, bool is_connect, nanoseconds now);
 /* The first line of an answer came in, with this status. */
 void phases_on_answer(struct phases *phases, int status, nanoseconds now);
+/* The empty line after an answer's headers came in. */
+void phases_on_answer_read(struct phases *phases, nanoseconds now);
 /* The probe has ended, well or not. */
 void phases_end(struct phases *phases, nanoseconds now);
 

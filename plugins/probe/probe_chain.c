@@ -32,7 +32,7 @@ static int fail_unknown_hop(const struct option *option, const struct probe_conf
     used += (size_t)snprintf(known + used, sizeof(known) - used, "%s\"%s\"",
                              i > 0 ? ", " : "", config->hops[i].name);
   return option_fail(option, error,
-                     "there is no <Hop \"%s\"> in this plugin's block; there are: %s", name,
+                     "there is no <Hop \"%s\"> in this block or an earlier one; there are: %s", name,
                      known);
 }
 
@@ -114,7 +114,7 @@ static const struct option_rule rules[] = {
     {.name = "Mode", .kind = OPTION_CHOICE, .offset = FIELD(mode), .choices = modes},
     {.name = "Direct", .kind = OPTION_FLAG, .offset = FIELD(direct)},
     {.name = "Ladder", .kind = OPTION_FLAG, .offset = FIELD(ladder)},
-    {.name = "Interval", .kind = OPTION_DURATION, .offset = FIELD(interval),
+    {.name = "Interval", .kind = OPTION_DURATION, .offset = FIELD(own_interval),
      .minimum = PROBE_INTERVAL_MIN, .maximum = PROBE_INTERVAL_MAX},
     {.name = "Target", .kind = OPTION_CUSTOM, .read = read_target, .repeats = true},
     {.name = "Control", .kind = OPTION_CUSTOM, .read = read_control, .repeats = true},
@@ -123,17 +123,12 @@ static const struct option_rule rules[] = {
 int probe_chain_parse(const struct option *option, const struct probe_config *config,
                       struct probe_chain *chain, struct option_error *error) {
   struct reader reader = {.chain.ladder = true, .config = config};
-  const char *name = NULL;
-  int result = probe_option_label(option, &name, error);
-
   /* ':' and at least one byte of a target's name follow. */
-  if (result == 0)
-    result = option_check_name(option, name, PROBE_INSTANCE_MAX - 2, NULL, error);
+  int result = option_take_label(option, PROBE_INSTANCE_MAX - 2, NULL, &reader.chain.name,
+                                 error);
+
   if (result < 0)
     return result;
-  reader.chain.name = strdup(name);
-  if (!reader.chain.name)
-    return -ENOMEM;
   result = option_walk(option, rules, sizeof(rules) / sizeof(rules[0]), &reader, error);
   *chain = reader.chain;
   if (result == 0 && probe_chain_count_targets(chain, false) == 0)

@@ -69,7 +69,7 @@ static int read_chain(const struct option *option, void *into,
   return result;
 }
 
-/* Hops were read before all else, so that chains may come first in the file. */
+/* Hops were read before all else, so that chains may come first in the block. */
 static int skip(const struct option *option, void *into, struct option_error *error) {
   (void)option;
   (void)into;
@@ -111,10 +111,29 @@ static const struct option_rule rules[] = {
     {.name = "Chain", .kind = OPTION_CUSTOM, .read = read_chain, .repeats = true},
 };
 
+/* Of two blocks that give the same option neither would be the right one. */
+static int check_given(const struct option *block, struct probe_config *config,
+                       struct option_error *error) {
+  uint32_t given = 0;
+
+  for (size_t i = 0; i < block->child_count; i++)
+    for (size_t j = 0; j < sizeof(rules) / sizeof(rules[0]); j++) {
+      if (rules[j].repeats || strcasecmp(rules[j].name, block->children[i].name) != 0)
+        continue;
+      if (config->given & 1u << j)
+        return option_fail(&block->children[i], error,
+                           "given in an earlier <Plugin \"egress_probe\"> block; allowed "
+                           "once in all of them");
+      given |= 1u << j;
+    }
+  config->given |= given;
+  return 0;
+}
+
 int probe_config_parse(const struct option *block, void *into,
                        struct option_error *error) {
   struct probe_config *config = into;
-  int result = 0;
+  int result = check_given(block, config, error);
 
   for (size_t i = 0; i < block->child_count && result == 0; i++)
     if (strcasecmp(block->children[i].name, "Hop") == 0)
@@ -140,9 +159,16 @@ static nanoseconds default_timeout(const struct probe_config *config,
   return chain->interval * 4 / 5 / (config->retries + 2);
 }
 
-static int settle_chain(const struct probe_config *config, struct probe_chain *chain,
-                        struct option_error *error) {
+static void settle_chain(const struct probe_config *config, nanoseconds default_interval,
+                         struct probe_chain *chain) {
+  chain->interval = chain->own_interval > 0 ? chain->own_interval
+                    : config->interval > 0  ? config->interval
+                                            : default_interval;
   chain->timeout = config->timeout > 0 ? config->timeout : default_timeout(config, chain);
+}
+
+static int check_chain(const struct probe_config *config, const struct probe_chain *chain,
+                       struct option_error *error) {
   if (probe_chain_busy(config, chain) <= chain->interval)
     return 0;
   snprintf(error->text, sizeof(error->text),
@@ -157,15 +183,16 @@ static int settle_chain(const struct probe_config *config, struct probe_chain *c
 }
 
 int probe_config_settle(struct probe_config *config, nanoseconds default_interval,
-                        struct option_error *error) {
+                        bool is_last, struct option_error *error) {
   int result = 0;
 
   for (size_t i = 0; i < config->chain_count && result == 0; i++) {
     struct probe_chain *chain = &config->chains[i];
+    bool is_certain = is_last || chain->own_interval > 0 || config->interval > 0;
 
-    if (chain->interval == 0)
-      chain->interval = config->interval > 0 ? config->interval : default_interval;
-    result = settle_chain(config, chain, error);
+    settle_chain(config, default_interval, chain);
+    if (is_certain)
+      result = check_chain(config, chain, error);
   }
   return result;
 }

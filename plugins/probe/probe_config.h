@@ -70,8 +70,9 @@ struct probe_chain {
   size_t hops[PROBE_CHAIN_HOPS_MAX]; /* indices into the configuration's hops */
   int mode;                          /* enum probe_mode */
   bool direct, ladder;
-  nanoseconds interval; /* 0: the plugin's; settled by probe_config_settle */
-  nanoseconds timeout;  /* of one probe; filled by probe_config_settle */
+  nanoseconds own_interval; /* 0: none given */
+  nanoseconds interval;     /* filled by probe_config_settle */
+  nanoseconds timeout;      /* of one probe; the same */
   size_t target_count;  /* targets in the order given, controls among them */
   struct probe_target *targets;
 };
@@ -82,6 +83,7 @@ struct probe_config {
   int64_t verdict_after, ladder_every, retries;
   bool histogram;
   char *user_agent;
+  uint32_t given; /* options of the plugin that some block has given, a bit each */
   size_t hop_count;
   struct probe_hop *hops;
   size_t chain_count;
@@ -92,16 +94,19 @@ struct probe_config {
 void probe_config_init(struct probe_config *config);
 void probe_config_clear(struct probe_config *config);
 
-/* One <Plugin> block into a struct probe_config; a further block adds to it.
- * Returns 0, or -EINVAL (-ENOMEM) with *error filled. */
+/* One <Plugin> block into a struct probe_config; a further block adds to it. Returns
+ * 0, or -EINVAL (-ENOMEM) with *error filled. What the blocks have in common is
+ * looked at by probe_config_settle. */
 int probe_config_parse(const struct option *block, void *config,
                        struct option_error *error);
 
-/* Fills in the interval and the time limit of each chain, once collectd's own
- * interval is known. Returns 0, or -EINVAL with *error filled: a round with its
- * ladder must fit into the interval. */
+/* Fills in the interval and the time limit of each chain, from what the blocks say
+ * whatever their order, and once collectd's own interval is known. Again after each
+ * block. Returns 0, or -EINVAL with *error filled: a round with its ladder must fit
+ * into the interval. Unless `is_last` another block may still bring the Interval
+ * that none has given. */
 int probe_config_settle(struct probe_config *config, nanoseconds default_interval,
-                        struct option_error *error);
+                        bool is_last, struct option_error *error);
 
 /* The longest that the probes of one round take: first attempts and retries, and
  * then the ladder. */
@@ -134,9 +139,6 @@ int probe_hop_parse(const struct option *option, struct probe_hop *hop,
                     struct option_error *error);
 void probe_hop_clear(struct probe_hop *hop);
 
-/* The label of a block: `<Hop "name">`. */
-int probe_option_label(const struct option *option, const char **label,
-                       struct option_error *error);
 /* Appends `Name: value`. */
 int probe_headers_add(const struct option *option, struct probe_headers *headers,
                       struct option_error *error);

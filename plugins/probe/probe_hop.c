@@ -4,7 +4,6 @@
  */
 #include "probe_config.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,18 +61,12 @@ static int check(const struct option *option, const struct probe_hop *hop,
 
 int probe_hop_parse(const struct option *option, struct probe_hop *hop,
                     struct option_error *error) {
-  const char *name = NULL;
-  int result = probe_option_label(option, &name, error);
+  int result = option_take_label(option, HOP_NAME_MAX, reserved_names, &hop->name, error);
 
   hop->tls.verify_peer = true;
   hop->tls.verify_host = true;
-  if (result == 0)
-    result = option_check_name(option, name, HOP_NAME_MAX, reserved_names, error);
   if (result < 0)
     return result;
-  hop->name = strdup(name);
-  if (!hop->name)
-    return -ENOMEM;
   result = option_walk(option, rules, sizeof(rules) / sizeof(rules[0]), hop, error);
   return result < 0 ? result : check(option, hop, error);
 }

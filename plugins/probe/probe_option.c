@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * What hops, targets and chains have in common: labels, URLs, headers, TLS.
+ * What hops, targets and chains have in common: URLs, headers, TLS.
  */
 #include "probe_config.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-int probe_option_label(const struct option *option, const char **label,
-                       struct option_error *error) {
-  if (option->value_count != 1 || option->values[0].type != OPTION_STRING ||
-      option->values[0].string[0] == '\0')
-    return option_fail(option, error, "expected one name in quotes: <%s \"name\">",
-                       option->name);
-  *label = option->values[0].string;
-  return 0;
-}
 
 int probe_option_url(const struct option *option, enum probe_url_use use,
                      struct probe_url *url, struct option_error *error) {

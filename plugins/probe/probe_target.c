@@ -151,8 +151,7 @@ static int set_default_status(struct probe_target *target) {
 int probe_target_parse(const struct option *option, bool control,
                        struct probe_target *target, size_t name_limit,
                        struct option_error *error) {
-  const char *name = NULL;
-  int result = probe_option_label(option, &name, error);
+  int result;
 
   *target = (struct probe_target){
       .control = control,
@@ -160,13 +159,9 @@ int probe_target_parse(const struct option *option, bool control,
       .max_redirects = REDIRECTS_DEFAULT,
       .tls = {.verify_peer = true, .verify_host = true},
   };
-  if (result == 0)
-    result = option_check_name(option, name, name_limit, NULL, error);
+  result = option_take_label(option, name_limit, NULL, &target->name, error);
   if (result < 0)
     return result;
-  target->name = strdup(name);
-  if (!target->name)
-    return -ENOMEM;
   result = option_walk(option, rules, sizeof(rules) / sizeof(rules[0]), target, error);
   if (result == 0)
     result = check(option, target, error);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* --- Steps ---------------------------------------------------------------------------- */
@@ -80,6 +81,7 @@ static int begin_step(struct transfer *transfer, int inherited, nanoseconds now)
   if (!step->easy)
     return -ENOMEM;
   transfer->answer = (struct proxy_answer){0};
+  transfer->head_bytes = 0;
   code = transfer_set_options(transfer);
   if (code == CURLE_OK)
     code = curl_easy_setopt(step->easy, CURLOPT_PRIVATE, (void *)transfer);
@@ -235,6 +237,28 @@ nanoseconds transfer_look(const struct transfer *transfer, nanoseconds now) {
 
 /* --- The end ------------------------------------------------------------------------ */
 
+/* One of our callbacks has stopped it. */
+static enum ending stopped_ending(const struct transfer *transfer) {
+  if (transfer->body_cut)
+    return ENDING_DONE;
+  return transfer->head_bytes > TRANSFER_HEAD_MAX ? ENDING_OTHER : ENDING_OWN;
+}
+
+/* Before 8.6 and its CURLE_TOO_LARGE libcurl says so, too, of a line that is longer
+ * than CURL_MAX_HTTP_HEADER: then there is memory for such a line. */
+static enum ending memory_ending(const struct transfer *transfer) {
+  enum phase phase = phases_current(&transfer->phases);
+  void *volatile line = NULL;
+  bool is_answered = phase == PHASE_TTFB || phase == PHASE_TRANSFER;
+
+  if (is_answered)
+    line = malloc(2 * CURL_MAX_HTTP_HEADER);
+  if (!line)
+    return ENDING_OWN;
+  free(line);
+  return ENDING_OTHER;
+}
+
 static enum ending ending_of(const struct transfer *transfer, CURLcode code) {
   enum curl_socks_answer socks = curl_socks_answer(transfer->easy, code);
 
@@ -244,7 +268,7 @@ static enum ending ending_of(const struct transfer *transfer, CURLcode code) {
   case CURLE_OK:
     return ENDING_DONE;
   case CURLE_WRITE_ERROR:
-    return transfer->body_cut ? ENDING_DONE : ENDING_OWN;
+    return stopped_ending(transfer);
   case CURLE_OPERATION_TIMEDOUT:
     return ENDING_TIMEOUT;
   case CURLE_COULDNT_RESOLVE_HOST:
@@ -269,8 +293,9 @@ static enum ending ending_of(const struct transfer *transfer, CURLcode code) {
   case CURLE_SSL_ENGINE_INITFAILED:
   case CURLE_INTERFACE_FAILED:
   case CURLE_FAILED_INIT:
-  case CURLE_OUT_OF_MEMORY:
     return ENDING_OWN;
+  case CURLE_OUT_OF_MEMORY:
+    return memory_ending(transfer);
   default:
     return ENDING_OTHER;
   }
@@ -281,6 +306,16 @@ static int get_number(struct transfer *transfer, CURLINFO info) {
 
   curl_easy_getinfo(transfer->easy, info, &number);
   return (int)number;
+}
+
+/* A resolver without descriptors says no more than that it could not resolve. */
+static void explain_resolve(struct attempt *attempt) {
+  int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+  attempt->no_socket = descriptor < 0;
+  attempt->system_error = descriptor < 0 ? errno : 0;
+  if (descriptor >= 0)
+    close(descriptor);
 }
 
 /* EHOSTUNREACH and ENETUNREACH may be the network's word or our own kernel's. */
@@ -340,6 +375,8 @@ static void complete(struct transfer *transfer, enum ending ending, nanoseconds 
   note_connect_status(transfer);
   if (ending == ENDING_DONE)
     judge_answer(transfer);
+  else if (ending == ENDING_RESOLVE)
+    explain_resolve(attempt);
   else if (is_connecting(transfer) && ending != ENDING_TIMEOUT)
     explain_connect(transfer);
   else if (transfer->tls_trouble.error != 0)
@@ -352,11 +389,11 @@ static void complete_unable(struct transfer *transfer, int error, nanoseconds no
   complete(transfer, ENDING_OWN, now);
 }
 
-/* Where an answer of this attempt sends us, if we may go there; else NULL. */
-static const char *location_of(struct transfer *transfer, CURLcode code) {
+/* Where the answer of this attempt sends us, if we may go there; else NULL. */
+static const char *location_of(struct transfer *transfer) {
   char *location = NULL;
 
-  if ((code != CURLE_OK && !transfer->body_cut) || !transfer->target || !transfer->target->follow_redirects ||
+  if (!transfer->target || !transfer->target->follow_redirects ||
       curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &location) != CURLE_OK)
     return NULL;
   return location;
@@ -400,7 +437,7 @@ bool transfer_finish(struct transfer *transfer, CURLcode code, bool timed_out,
   if (transfer_next_hop(transfer)) {
     note_connect_status(transfer);
     result = begin_next(transfer, now);
-  } else if (!(location = location_of(transfer, code))) {
+  } else if (!(location = location_of(transfer))) {
     complete(transfer, ENDING_DONE, now);
     return false;
   } else if (!is_allowed(transfer, location)) {

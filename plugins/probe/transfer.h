@@ -41,6 +41,10 @@ struct transfer_host {
 
 #define TRANSFER_SOCKETS_MAX 8
 
+/* Bytes of head_bytes. libcurl 8.4 has this limit itself (MAX_HTTP_RESP_HEADER_SIZE of
+ * its lib/http.h), but for trailers; before it keeps all that comes (CVE-2023-38039). */
+#define TRANSFER_HEAD_MAX (300 * 1024)
+
 /* A socket that libcurl asked for; it may be closed again. */
 struct transfer_socket {
   int descriptor;
@@ -75,6 +79,7 @@ struct transfer {
   struct phases phases;
   struct attempt attempt;
   struct proxy_answer answer; /* being read */
+  size_t head_bytes; /* of this step's answers: status lines, headers, trailers */
   nanoseconds rtt;
   int connect_statuses[PROBE_CHAIN_HOPS_MAX];
   time_t target_expiry, proxy_expiries[PROBE_CHAIN_HOPS_MAX];

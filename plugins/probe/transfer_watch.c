@@ -138,11 +138,18 @@ static int on_debug(CURL *easy, curl_infotype type, char *text, size_t size, voi
   return 0;
 }
 
+static bool is_empty_line(const char *line, size_t length) {
+  return length > 0 && (line[0] == '\r' || line[0] == '\n');
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *data) {
   struct transfer *transfer = data;
   size_t length = size * count;
   int status = status_line_parse(line, length);
 
+  transfer->head_bytes += length;
+  if (transfer->head_bytes > TRANSFER_HEAD_MAX)
+    return 0;
   if (status != 0) {
     transfer->answer = (struct proxy_answer){0};
     phases_on_answer(&transfer->phases, status, now());
@@ -150,6 +157,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *data) {
   } else {
     proxy_answer_add(&transfer->answer, line, length);
   }
+  if (is_empty_line(line, length))
+    phases_on_answer_read(&transfer->phases, now());
   return length;
 }
 
@@ -171,11 +180,24 @@ static bool keep(struct transfer *transfer, const char *bytes, size_t length) {
   return true;
 }
 
-/* Keeps what ExpectBody will be searched in, and stops the transfer at MaxBody. */
+/* MaxBody is for the body that matters. libcurl says where an answer leads only if it
+ * has come to its end, so the words that go with a redirect are read, too. */
+static size_t body_limit(const struct transfer *transfer) {
+  size_t limit = (size_t)transfer->target->max_body;
+  long status = 0;
+
+  curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  return transfer->target->follow_redirects && status / 100 == 3 &&
+                 limit < PROBE_MAX_BODY_DEFAULT
+             ? PROBE_MAX_BODY_DEFAULT
+             : limit;
+}
+
+/* Keeps what ExpectBody will be searched in, and stops the transfer at the limit. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   struct transfer *transfer = data;
   size_t length = size * count;
-  size_t room = (size_t)transfer->target->max_body - transfer->body_length;
+  size_t room = body_limit(transfer) - transfer->body_length;
   size_t kept = length < room ? length : room;
 
   if (transfer->target->expectation.body_text && kept > 0 &&

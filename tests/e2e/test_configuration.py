@@ -49,6 +49,11 @@ BAD = [
     ("egress_probe", PROBE, 'Target "api"', 'Target "a/b"', ['Target "a/b"', "'/'"]),
     ("egress_probe", PROBE, 'URL "https://api.example.com/"',
      'URL "https://api.example.com/"\n      ExpectStatus "200-99"', ['Target "api"', 'ExpectStatus "200-99"']),
+    ("egress_probe", PROBE, "<Plugin egress_probe>", "<Plugin egress_probe>\n  Interval 30\n  Timeout 16",
+     ['Chain "prod"', "Timeout 16", "Interval 30", "lengthen"]),
+    # Known only after the last block.
+    ("egress_probe", PROBE, "<Plugin egress_probe>", "<Plugin egress_probe>\n  Timeout 6",
+     ['Chain "prod"', "Timeout 6", "Interval 10", "lengthen"]),
     ("egress_netlink", NETLINK, "LocalPort 3128", "LocalPort 70000",
      ['Group "clients"', "LocalPort 70000", "1 to 65535"]),
     ("egress_netlink", NETLINK, "LocalPort 3128", 'RemoteScope "everywhere"',
@@ -103,3 +108,13 @@ def test_no_password_in_a_url_and_none_in_the_log(tmp_path):
 def test_a_good_stanza_is_taken(tmp_path, plugin, stanza):
     ended = run(tmp_path, plugin, stanza, "-T", "-f")
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["interval first", "interval last"])
+def test_blocks_stand_in_any_order(tmp_path, order):
+    blocks = ("<Plugin egress_probe>\n  Interval 60\n</Plugin>\n",
+              PROBE.replace("<Plugin egress_probe>", "<Plugin egress_probe>\n  Timeout 20"))
+    ended = run(tmp_path, "egress_probe", "".join(blocks[index] for index in order), "-T", "-f")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    ended = run(tmp_path, "egress_probe", blocks[1], "-T", "-f")
+    assert ended.returncode != 0 and "does not fit" in ended.stdout + ended.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The lab itself: its path, its NAT's admission, its faults, and that it leaves nothing behind."""
+"""The lab itself: its path, its NAT's admission, and that it leaves nothing behind."""
 
 import json
 import os
@@ -12,30 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
-from egress_lab import Lab, LabError, gcp, identity, process, sites
+from asking import API, API_443, GIT_443, PROXY, VM_PROXY, fetch, held
+from egress_lab import Lab, LabError, identity, process, sites
 from remains import leftovers, processes_naming
 
 LAB = Path(__file__).resolve().parent.parent / "lab"
-API = sites.by_name("api")
-API_443, GIT_443 = "198.51.100.10:443", "198.51.100.20:443"
-PROXY = f"http://{sites.ADDRESSES['podproxy']}:3128"
-VM_PROXY = f"http://{sites.ADDRESSES['vm']}:3128"
 # An own interpreter that makes a lab, prints its id, and does what the test says.
 OWNER = "import sys, os, signal, time\nsys.path.insert(0, {folder!r})\n" \
         "from egress_lab import Lab\nlab = Lab.up()\nprint(lab.id, flush=True)\n{then}\n"
-
-
-def fetch(lab, part, url, proxy=None, seconds=2):
-    """(status of the answer, status of the CONNECT) as curl sees them; 0 where there is none."""
-    argv = ["curl", "-s", "-m", str(seconds), "-o", "/dev/null", "-w", "%{http_code} %{http_connect}",
-            "--cacert", lab.ca, url]
-    done = lab.exec(part, [*argv, *(["-x", proxy] if proxy else [])])
-    status, connect = done.stdout.split()
-    return int(status), int(connect)
-
-
-def held(lab, destination=API_443):
-    return lab.truth()[destination]["held"]
 
 
 def cli(*words, **options):
@@ -144,76 +128,6 @@ class TestAdmission:
         assert process.wait_until(lambda: held(lab) == 0, 5)
 
 
-# What works while a part is broken: api through the chain, api through the VM's proxy, the Control through it.
-FAULTS = {
-    **{("podproxy", how): (False, True, True) for how in ("stop", "pause", "drop", "reject", "deny")},
-    **{("vm", how): (False, False, False) for how in ("stop", "pause", "drop", "reject", "deny")},
-    ("nat", "drop"): (False, False, False),
-    ("nat", "drop-translated"): (False, False, True),
-    ("inet", "stop"): (False, False, False),
-    ("inet", "status=503:api.example.com"): (False, False, True),
-    ("inet", "refuse:api.example.com"): (False, False, True),
-    ("inet", "drop:api.example.com"): (False, False, True),
-    ("dns", "stop"): (False, False, False),
-    **{("gcp", how): (True, True, True) for how in ("stop", *gcp.WAYS)},
-}
-
-
-class TestFaults:
-    @pytest.mark.parametrize("fault", FAULTS, ids=" ".join)
-    def test_breaks_what_it_says_and_mends(self, lab, fault):
-        lab.break_(*fault)
-        lab.break_(*fault)
-        assert lab.status()["broken"] == [{"part": fault[0], "how": fault[1]}]
-        if fault[0] == "dns":
-            time.sleep(1.5)  # The proxies keep an answer for a second.
-        works = (fetch(lab, "pod", f"https://{API.name}/", PROXY, 1),
-                 fetch(lab, "pod", f"https://{API.name}/", VM_PROXY, 1),
-                 fetch(lab, "pod", f"https://{sites.CONTROL.name}/", VM_PROXY, 1))
-        assert tuple(status == 200 for status, _ in works) == FAULTS[fault]
-        lab.mend(fault[0])
-        assert lab.status()["broken"] == []
-        assert fetch(lab, "pod", f"https://{API.name}/", PROXY) == (200, 200)
-
-    def test_every_way_that_is_offered_is_tested(self, lab):
-        offered = {(part, how.split("=")[0].split(":")[0]) for part, ways in lab.status()["allowed_faults"].items()
-                   for how in ways}
-        assert offered == {(part, how.split("=")[0].split(":")[0]) for part, how in FAULTS}
-
-    def test_denial_and_status_are_the_ones_asked_for(self, lab):
-        lab.break_("vm", "deny")
-        assert fetch(lab, "pod", f"https://{API.name}/", PROXY) == (0, 403)
-        lab.mend()
-        lab.break_("inet", f"status=429:{API.name}")
-        assert fetch(lab, "pod", f"https://{API.name}/", PROXY) == (429, 200)
-        assert fetch(lab, "pod", "https://git.example.net/", PROXY) == (200, 200)
-
-    def test_several_at_once_and_mended_one_by_one(self, lab):
-        lab.break_("podproxy", "stop")
-        lab.break_("podproxy", "deny")
-        lab.break_("vm", "drop")
-        lab.mend("vm")
-        assert fetch(lab, "pod", f"https://{API.name}/", VM_PROXY) == (200, 200)
-        assert fetch(lab, "pod", f"https://{API.name}/", PROXY) == (0, 0)
-        lab.mend("podproxy")
-        assert fetch(lab, "pod", f"https://{API.name}/", PROXY) == (200, 200)
-
-    def test_recommended_limits_answer_within_five_seconds(self, lab):
-        lab.break_("nat", "drop")
-        assert fetch(lab, "pod", f"https://{API.name}/", PROXY, 8) == (0, 503)
-
-    @pytest.mark.parametrize("part, how, expected", [
-        ("vm", "melt", "stop, pause, drop, reject, deny"),
-        ("moon", "stop", "podproxy, vm, nat, inet, dns"),
-        ("inet", "status=503:unknown.example.com", "status=CODE:NAME"),
-        ("inet", "drop:NAME", "api.example.com"),
-    ])
-    def test_an_unknown_fault_says_what_is_allowed(self, lab, part, how, expected):
-        with pytest.raises(LabError, match=expected):
-            lab.break_(part, how)
-        assert lab.status()["broken"] == []
-
-
 class TestLife:
     def test_two_labs_at_once(self, fresh_lab):
         first, second = fresh_lab(ports=2), fresh_lab(ports=3)
@@ -295,7 +209,7 @@ class TestLife:
             process.run(["ip", "netns", "delete", foreign])
 
     def test_a_failing_up_says_why_and_leaves_nothing(self, monkeypatch):
-        monkeypatch.setattr("egress_lab.services._SQUID_TIMEOUTS", {"recommended": "no_such_directive"})
+        monkeypatch.setattr("egress_lab.proxies._SQUID_TIMEOUTS", {"recommended": "no_such_directive"})
         monkeypatch.setattr("egress_lab.sites.PORTS", (80, 443))
         with pytest.raises(LabError, match="no_such_directive|podproxy|vm") as raised:
             Lab.up("failing")

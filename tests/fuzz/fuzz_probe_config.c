@@ -25,7 +25,7 @@ static void check_chain(const struct probe_config *config,
 static void check(struct probe_config *config) {
   struct option_error error = {.text = ""};
 
-  if (probe_config_settle(config, 10 * NANOSECONDS_PER_SECOND, &error) < 0) {
+  if (probe_config_settle(config, 10 * NANOSECONDS_PER_SECOND, true, &error) < 0) {
     FUZZ_REQUIRE(error.text[0] != '\0');
     return;
   }

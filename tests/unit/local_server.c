@@ -39,14 +39,23 @@ static void send_text(int connection, const char *text) {
   (void)!send(connection, text, strlen(text), MSG_NOSIGNAL);
 }
 
-static void send_endless(int connection) {
-  char block[8192];
+/* Until the client closes; bounded all the same. */
+#define ENDLESS 800000000
 
-  memset(block, 'x', sizeof(block));
-  send_text(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
-  for (int i = 0; i < 100000; i++) /* bounded all the same */
-    if (send(connection, block, sizeof(block), MSG_NOSIGNAL) <= 0)
+static void send_again(int connection, const char *piece, size_t bytes) {
+  size_t length = strlen(piece);
+
+  for (size_t i = 0; i < bytes; i += length)
+    if (send(connection, piece, length, MSG_NOSIGNAL) <= 0)
       return;
+}
+
+static void send_long(int connection, const char *head, size_t bytes) {
+  char block[6001] = "";
+
+  memset(block, 'x', sizeof(block) - 1);
+  send_text(connection, head);
+  send_again(connection, block, bytes);
 }
 
 static void answer(int connection, enum local_server_mode mode, const char *location,
@@ -77,8 +86,28 @@ static void answer(int connection, enum local_server_mode mode, const char *loca
              "HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n", location);
     send_text(connection, text);
     break;
+  case LOCAL_SERVER_REDIRECT_LONG:
+  case LOCAL_SERVER_REDIRECT_ENDLESS:
+    snprintf(text, sizeof(text), "HTTP/1.1 302 Found\r\nLocation: %s\r\n\r\n", location);
+    send_long(connection, text, mode == LOCAL_SERVER_REDIRECT_LONG ? 60000 : ENDLESS);
+    break;
   case LOCAL_SERVER_ENDLESS:
-    send_endless(connection);
+    send_long(connection, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", ENDLESS);
+    break;
+  case LOCAL_SERVER_HEADERS:
+    send_text(connection, "HTTP/1.1 200 OK\r\n");
+    send_again(connection, "X-Line: more\r\n", ENDLESS);
+    break;
+  case LOCAL_SERVER_TRAILERS:
+    send_text(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                          "4\r\nfine\r\n0\r\n");
+    send_again(connection, "X-Line: more\r\n", ENDLESS);
+    break;
+  case LOCAL_SERVER_HINTS:
+    send_again(connection, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", ENDLESS);
+    break;
+  case LOCAL_SERVER_LONG_LINE:
+    send_long(connection, "HTTP/1.1 503 Service Unavailable\r\nX-Squid-Error: ", 2000000);
     break;
   case LOCAL_SERVER_HANG:
   case LOCAL_SERVER_CLOSE:

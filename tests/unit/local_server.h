@@ -16,7 +16,13 @@ enum local_server_mode {
   LOCAL_SERVER_GARBAGE,  /* no HTTP */
   LOCAL_SERVER_CLOSE,    /* accepts and closes */
   LOCAL_SERVER_REDIRECT, /* 302 to `location` */
+  LOCAL_SERVER_REDIRECT_LONG,    /* the same, with a body of 60000 bytes */
+  LOCAL_SERVER_REDIRECT_ENDLESS, /* the same, with a body until the client closes */
   LOCAL_SERVER_ENDLESS,  /* 200, and a body until the client closes */
+  LOCAL_SERVER_HEADERS,  /* 200, and headers until the client closes */
+  LOCAL_SERVER_TRAILERS, /* the same behind the last chunk of a body */
+  LOCAL_SERVER_HINTS,    /* 103 (RFC 8297) until the client closes */
+  LOCAL_SERVER_LONG_LINE, /* 503, and one header of 2000000 bytes */
 };
 
 struct local_server;

@@ -25,7 +25,7 @@ void start(struct bench *bench, const char *format, ...) {
     fail_msg("%s", error.text);
   option_tree_free(tree);
   assert_int_equal(
-      0, probe_config_settle(&bench->config, NANOSECONDS_PER_SECOND, &error));
+      0, probe_config_settle(&bench->config, NANOSECONDS_PER_SECOND, true, &error));
   assert_int_equal(0, board_new(&bench->config, &bench->board));
   assert_int_equal(0, chain_report_init(&bench->report, &bench->config.chains[0]));
   assert_int_equal(0, engine_start(&bench->config, bench->board, &bench->engine));

@@ -425,7 +425,7 @@ static void test_errors(void **state) {
        GCP_REFUSED_DISABLED, ""},
       {"{\"error\":{\"errors\":[{\"reason\":\"rateLimitExceeded\"}]}}", GCP_REFUSED_QUOTA,
        ""},
-      {"{\"error\":{\"message\":\"a\\nb\\u007fc\"}}", GCP_REFUSED_OTHERWISE, "a b c"},
+      {"{\"error\":{\"message\":\"a\\nb\\u007fc\"}}", GCP_REFUSED_OTHERWISE, "a?b?c"},
       {"{\"error\":\"invalid\"}", GCP_REFUSED_OTHERWISE, ""},
   };
 

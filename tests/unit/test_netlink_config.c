@@ -112,7 +112,7 @@ static void test_refusals(void **state) {
   assert_refused("Latency 5", "Latency 5", "true or false");
   assert_refused("ConntrackStates \"all\"", "ConntrackStates \"all\"", "true or false");
   assert_refused("Conntrack true\nConntrack true", "Conntrack", "twice");
-  assert_refused("<Group>\nLocalPort 1\n</Group>", "Group", "expected a name");
+  assert_refused("<Group>\nLocalPort 1\n</Group>", "Group", "expected one name");
   assert_refused("<Group \"x\">\n</Group>", "Group \"x\"", "expected at least one of LocalPort");
   assert_refused("<Group \"x\">\nLocalPort 0\n</Group>", "<Group \"x\"> LocalPort 0",
                  "from 1 to 65535");

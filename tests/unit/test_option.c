@@ -148,6 +148,8 @@ static void test_control_characters_stay_out_of_errors(void **state) {
   (void)state;
   check_error("Mode \"a\x1b[31m\"", "<Plugin \"egress_x\"> Mode \"a?[31m\": expected "
                                     "\"cascade\" or \"nested\"");
+  check_error("Mode \"a\xc2\x9b\x31m\xff\"", "<Plugin \"egress_x\"> Mode \"a?1m?\": "
+                                             "expected \"cascade\" or \"nested\"");
 }
 
 static void test_a_long_value_leaves_room_for_the_reason(void **state) {

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static int parse(const char *inside, struct probe_config *config,
-                 struct option_error *error) {
+/* One more block. */
+static int add(const char *inside, struct probe_config *config,
+               struct option_error *error) {
   char text[4096];
   struct option *tree;
   int result;
@@ -18,11 +19,16 @@ static int parse(const char *inside, struct probe_config *config,
   snprintf(text, sizeof(text), "<Plugin egress_probe>\n%s\n</Plugin>\n", inside);
   tree = option_tree_parse(text);
   assert_non_null(tree);
-  probe_config_init(config);
   error->text[0] = '\0';
   result = probe_config_parse(tree, config, error);
   option_tree_free(tree);
   return result;
+}
+
+static int parse(const char *inside, struct probe_config *config,
+                 struct option_error *error) {
+  probe_config_init(config);
+  return add(inside, config, error);
 }
 
 /* The stanza of the manual. */
@@ -79,7 +85,7 @@ static void test_whole_stanza(void **state) {
   assert_string_equal("http://[2001:db8::5]:5432/", chain->targets[1].url.text);
   assert_string_equal("[2001:db8::5]:5432",
                       probe_url_endpoint(&chain->targets[1].url, endpoint, 64));
-  assert_int_equal(0, probe_config_settle(&config, 10 * NANOSECONDS_PER_SECOND, &error));
+  assert_int_equal(0, probe_config_settle(&config, 10 * NANOSECONDS_PER_SECOND, true, &error));
   assert_int_equal(30 * NANOSECONDS_PER_SECOND, chain->interval);
   assert_int_equal(10 * NANOSECONDS_PER_SECOND, chain->timeout);
   probe_config_clear(&config);
@@ -205,14 +211,14 @@ static void test_time_limits_must_fit(void **state) {
 
   (void)state;
   assert_int_equal(0, parse("Retries 1\n" CHAIN(""), &config, &error));
-  assert_int_equal(0, probe_config_settle(&config, 30 * NANOSECONDS_PER_SECOND, &error));
+  assert_int_equal(0, probe_config_settle(&config, 30 * NANOSECONDS_PER_SECOND, true, &error));
   assert_int_equal(8 * NANOSECONDS_PER_SECOND, config.chains[0].timeout);
   assert_int_equal(24 * NANOSECONDS_PER_SECOND,
                    probe_chain_busy(&config, &config.chains[0]));
   probe_config_clear(&config);
 
   assert_int_equal(0, parse("Timeout 6\n" CHAIN("Interval 10\n"), &config, &error));
-  assert_int_equal(-EINVAL, probe_config_settle(&config, NANOSECONDS_PER_SECOND, &error));
+  assert_int_equal(-EINVAL, probe_config_settle(&config, NANOSECONDS_PER_SECOND, true, &error));
   assert_non_null(strstr(error.text, "<Chain \"c\">"));
   assert_non_null(strstr(error.text, "Timeout 6"));
   assert_non_null(strstr(error.text, "Interval 10"));
@@ -220,7 +226,89 @@ static void test_time_limits_must_fit(void **state) {
 
   assert_int_equal(0, parse("Timeout 6\n" CHAIN("Interval 10\nLadder false\n"), &config,
                             &error));
-  assert_int_equal(0, probe_config_settle(&config, NANOSECONDS_PER_SECOND, &error));
+  assert_int_equal(0, probe_config_settle(&config, NANOSECONDS_PER_SECOND, true, &error));
+  probe_config_clear(&config);
+}
+
+/* As collectd hands them over, and settled after each; `failing` is where it fails. */
+static void check_blocks(const char *const *blocks, size_t count, size_t failing,
+                         struct probe_config *config, struct option_error *error) {
+  probe_config_init(config);
+  for (size_t i = 0; i < count; i++) {
+    int result = add(blocks[i], config, error);
+
+    if (result == 0)
+      result = probe_config_settle(config, 10 * NANOSECONDS_PER_SECOND, false, error);
+    assert_int_equal(i == failing ? -EINVAL : 0, result);
+    if (i == failing)
+      return;
+  }
+  assert_int_equal(
+      failing == count ? -EINVAL : 0,
+      probe_config_settle(config, 10 * NANOSECONDS_PER_SECOND, true, error));
+}
+
+#define FINE SIZE_MAX
+
+/* Every order of three blocks that only fit together. */
+static void test_several_blocks_in_any_order(void **state) {
+  static const char *const blocks[] = {"Interval 60\nRetries 1\n", "Timeout 20\n",
+                                       CHAIN("")};
+  static const size_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+    const char *order[3];
+    struct probe_config config;
+    struct option_error error;
+
+    for (size_t j = 0; j < 3; j++)
+      order[j] = blocks[orders[i][j]];
+    check_blocks(order, 3, FINE, &config, &error);
+    assert_int_equal(60 * NANOSECONDS_PER_SECOND, config.chains[0].interval);
+    assert_int_equal(20 * NANOSECONDS_PER_SECOND, config.chains[0].timeout);
+    probe_config_clear(&config);
+  }
+}
+
+static void test_defaults_wait_for_the_last_block(void **state) {
+  static const char *const late[] = {CHAIN("") "<Chain \"own\">\nInterval 30\n" TARGET
+                                              "</Chain>\n",
+                                     "Interval 60\n", "Retries 2\n"};
+  struct probe_config config;
+  struct option_error error;
+
+  (void)state;
+  check_blocks(late, 3, FINE, &config, &error);
+  assert_int_equal(60 * NANOSECONDS_PER_SECOND, config.chains[0].interval);
+  assert_int_equal(12 * NANOSECONDS_PER_SECOND, config.chains[0].timeout);
+  assert_int_equal(30 * NANOSECONDS_PER_SECOND, config.chains[1].interval);
+  assert_int_equal(6 * NANOSECONDS_PER_SECOND, config.chains[1].timeout);
+  probe_config_clear(&config);
+}
+
+/* As early as it is certain. */
+static void test_blocks_that_do_not_fit(void **state) {
+  static const char *const own_interval[] = {"Timeout 20\n", CHAIN("Interval 30\n"), ""};
+  static const char *const never_given[] = {"Timeout 20\n" CHAIN(""), "VerdictAfter 3\n"};
+  static const char *const retries[] = {"Interval 60\nTimeout 20\n" CHAIN(""),
+                                        "Retries 2\n"};
+  static const char *const twice[] = {"Interval 60\n" CHAIN(""), "interval 60\n"};
+  struct probe_config config;
+  struct option_error error;
+
+  (void)state;
+  check_blocks(own_interval, 3, 1, &config, &error);
+  probe_config_clear(&config);
+  check_blocks(never_given, 2, 2, &config, &error);
+  assert_non_null(strstr(error.text, "Timeout 20 does not fit into Interval 10"));
+  probe_config_clear(&config);
+  check_blocks(retries, 2, 1, &config, &error);
+  assert_non_null(strstr(error.text, "3 attempt(s) and the ladder need 80 s"));
+  probe_config_clear(&config);
+  check_blocks(twice, 2, 1, &config, &error);
+  assert_non_null(strstr(error.text, "interval 60: given in an earlier"));
   probe_config_clear(&config);
 }
 
@@ -242,7 +330,7 @@ static void test_port_cost(void **state) {
 
   (void)state;
   assert_int_equal(0, parse(two_chains, &config, &error));
-  assert_int_equal(0, probe_config_settle(&config, NANOSECONDS_PER_SECOND, &error));
+  assert_int_equal(0, probe_config_settle(&config, NANOSECONDS_PER_SECOND, true, &error));
   cost = probe_config_port_cost(&config, 120 * NANOSECONDS_PER_SECOND);
   assert_string_equal("example.com", cost.url->host);
   assert_true(fabs(cost.ports - (2 * 4 * 1.2 + 4)) < 1e-9);
@@ -310,6 +398,9 @@ int main(void) {
       cmocka_unit_test(test_secrets_are_not_shown),
       cmocka_unit_test(test_long_instances_are_refused),
       cmocka_unit_test(test_time_limits_must_fit),
+      cmocka_unit_test(test_several_blocks_in_any_order),
+      cmocka_unit_test(test_defaults_wait_for_the_last_block),
+      cmocka_unit_test(test_blocks_that_do_not_fit),
       cmocka_unit_test(test_port_cost),
       cmocka_unit_test(test_same_origin),
       cmocka_unit_test(test_expectations),

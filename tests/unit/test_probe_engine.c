@@ -46,6 +46,11 @@ static const struct fault {
     {LOCAL_SERVER_GARBAGE, RESULT_PROXY_ERROR, RESULT_PROXY_ERROR, 0},
     {LOCAL_SERVER_DENY, RESULT_PROXY_DENIED, RESULT_PROXY_DENIED, 407},
     {LOCAL_SERVER_CLOSE, RESULT_PROXY_ERROR, RESULT_PROXY_ERROR, 0},
+    /* What has no end is cut long before the time is up. */
+    {LOCAL_SERVER_HEADERS, RESULT_PROXY_ERROR, RESULT_OTHER, 200},
+    {LOCAL_SERVER_TRAILERS, RESULT_OK, RESULT_OTHER, 200},
+    {LOCAL_SERVER_HINTS, RESULT_PROXY_ERROR, RESULT_OTHER, 103},
+    {LOCAL_SERVER_LONG_LINE, RESULT_PROXY_ERROR, RESULT_OTHER, 503},
 };
 
 static bool fails_as(const struct bench *bench, int index) {
@@ -152,10 +157,26 @@ static void test_connect_timeout_of_the_hop(void **state) {
   close(listener);
 }
 
+static void wait_for_rounds(struct bench *bench, int rounds) {
+  for (int i = 0; i < WAIT_SECONDS * 100 && rounds > 0; i++) {
+    nanoseconds before = bench->report.finished;
+
+    usleep(10000);
+    board_take(bench->board, 0, &bench->report);
+    rounds -= bench->report.finished != before;
+  }
+  assert_int_equal(0, rounds);
+}
+
+static bool is_unknown(const struct bench *bench, int argument) {
+  return !is_known(bench, argument);
+}
+
 static void test_missing_password_file(void **state) {
   struct local_server *server = local_server_start(LOCAL_SERVER_GOOD);
   char path[] = "/tmp/egress-secret-XXXXXX", option[128];
   struct bench bench;
+  unsigned requests;
   int file;
 
   (void)state;
@@ -163,10 +184,7 @@ static void test_missing_password_file(void **state) {
   unlink(path);
   snprintf(option, sizeof(option), "User \"u\"\nPasswordFile \"%s\"\n", path);
   start(&bench, through_proxy, local_server_port(server), option);
-  for (int i = 0; i < WAIT_SECONDS * 100 && bench.report.finished == 0; i++) {
-    board_take(bench.board, 0, &bench.report);
-    usleep(10000);
-  }
+  wait_for_rounds(&bench, 1);
   assert_int_equal(ENOENT, bench.report.hop_errors[0]);
   assert_false(target_of(&bench, 0)->known);
   assert_false(bench.report.judged);
@@ -180,8 +198,16 @@ static void test_missing_password_file(void **state) {
   assert_int_equal(RESULT_OK, target_of(&bench, 0)->last.outcome.result);
   /* base64 of "u:pw" */
   assert_true(local_server_last_has(server, "Proxy-Authorization: Basic dTpwdw=="));
-  stop(&bench);
+
+  /* Gone again: nothing is said of the target any more, and nothing is sent. */
   unlink(path);
+  wait_for(&bench, "the file to be missed", is_unknown, 0);
+  assert_int_equal(ENOENT, bench.report.hop_errors[0]);
+  assert_false(bench.report.judged);
+  requests = local_server_requests(server);
+  wait_for_rounds(&bench, 2);
+  assert_int_equal(requests, local_server_requests(server));
+  stop(&bench);
   local_server_stop(server);
 }
 
@@ -211,6 +237,32 @@ static void test_redirect_takes_no_header_to_another_host(void **state) {
            local_server_port(first));
   local_server_set_location(first, location);
   wait_for(&bench, "the loop's end", has_result, RESULT_STATUS);
+  stop(&bench);
+  local_server_stop(first);
+  local_server_stop(second);
+}
+
+/* MaxBody is for the answer behind the redirect. */
+static void test_redirect_with_a_body_of_its_own(void **state) {
+  struct local_server *first = local_server_start(LOCAL_SERVER_REDIRECT_LONG);
+  struct local_server *second = local_server_start(LOCAL_SERVER_GOOD);
+  struct bench bench;
+  char location[64];
+
+  (void)state;
+  snprintf(location, sizeof(location), "http://127.0.0.1:%u/", local_server_port(second));
+  local_server_set_location(first, location);
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 1\n<Chain \"c\">\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\nFollowRedirects true\nMaxBody 100\n"
+        "ExpectBody \"^fine$\"\n</Target>\n</Chain>\n</Plugin>\n",
+        local_server_port(first));
+  wait_for(&bench, "a good round", has_result, RESULT_OK);
+  assert_int_equal(200, target_of(&bench, 0)->last.status);
+  local_server_set_mode(second, LOCAL_SERVER_ENDLESS);
+  wait_for(&bench, "the wrong body behind the redirect", has_result, RESULT_BODY);
+  local_server_set_mode(first, LOCAL_SERVER_REDIRECT_ENDLESS);
+  wait_for(&bench, "a redirect without end", has_result, RESULT_STATUS);
   stop(&bench);
   local_server_stop(first);
   local_server_stop(second);
@@ -278,6 +330,7 @@ int main(void) {
       cmocka_unit_test(test_connect_timeout_of_the_hop),
       cmocka_unit_test(test_missing_password_file),
       cmocka_unit_test(test_redirect_takes_no_header_to_another_host),
+      cmocka_unit_test(test_redirect_with_a_body_of_its_own),
       cmocka_unit_test(test_endless_body_is_cut),
       cmocka_unit_test(test_retries_are_counted),
       cmocka_unit_test(test_stops_whatever_hangs),

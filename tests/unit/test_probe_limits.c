@@ -240,9 +240,46 @@ static void test_probes_wait_for_room(void **state) {
   close(listener);
 }
 
+/* The same, and a chain beside them that has no part in it: it goes on all the while. */
+static void test_a_hanging_chain_leaves_room_for_others(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_GOOD);
+  char *targets = many_targets("http://127.0.0.1/", 40);
+  struct chain_report report;
+  struct rlimit before;
+  struct bench bench;
+  uint16_t port = 0;
+  int listener = listen_only(&port);
+
+  (void)state;
+  before = limit_descriptors(count_descriptors() + 3 + 64 + 5 * 4);
+  start(&bench,
+        "<Plugin egress_probe>\nTimeout 0.4\n<Hop \"p\">\nURL \"http://127.0.0.1:%u\"\n"
+        "</Hop>\n<Chain \"c\">\nInterval 1\nHops \"p\"\nLadder false\n%s</Chain>\n"
+        "<Chain \"well\">\nInterval 0.4\nLadder false\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\n</Target>\n</Chain>\n</Plugin>\n",
+        port, targets, local_server_port(server));
+  free(targets);
+  assert_int_equal(0, chain_report_init(&report, &bench.config.chains[1]));
+  for (int i = 0; i < WAIT_SECONDS * 100 && !all_are_known(&bench, 40); i++) {
+    board_take(bench.board, 0, &bench.report);
+    board_take(bench.board, 1, &report);
+    usleep(10000);
+  }
+  assert_true(all_are_known(&bench, 40));
+  assert_int_equal(RESULT_TIMEOUT, target_of(&bench, 0)->last.outcome.result);
+  /* 40 of them, 4 at a time, take 4 s. */
+  assert_true(report.targets[0].counters.results[RESULT_OK] >= 4);
+  chain_report_clear(&report);
+  stop(&bench);
+  assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &before));
+  close(listener);
+  local_server_stop(server);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_probes_wait_for_room),
+      cmocka_unit_test(test_a_hanging_chain_leaves_room_for_others),
       cmocka_unit_test(test_no_descriptors),
       cmocka_unit_test(test_dead_resolver),
   };

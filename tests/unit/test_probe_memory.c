@@ -67,7 +67,7 @@ static int read_configuration(const struct option *tree, struct probe_config *co
   error->text[0] = '\0';
   result = probe_config_parse(tree, config, error);
   return result < 0 ? result
-                    : probe_config_settle(config, NANOSECONDS_PER_SECOND, error);
+                    : probe_config_settle(config, NANOSECONDS_PER_SECOND, true, error);
 }
 
 static void test_configuration(void **state) {

@@ -24,7 +24,8 @@ static void test_tunnel_through_a_tls_proxy(void **state) {
   phases_on_socket(&phases, 1001);        /* dns 1 */
   phases_on_tls(&phases, 1003);           /* connect 2 */
   phases_on_request(&phases, true, 1007); /* proxy_tls 4 */
-  phases_on_answer(&phases, 200, 1015);   /* tunnel 8 */
+  phases_on_answer(&phases, 200, 1013);
+  phases_on_answer_read(&phases, 1015); /* tunnel 8 */
   phases_on_tls(&phases, 1015);
   phases_on_request(&phases, false, 1031); /* tls 16 */
   phases_on_answer(&phases, 200, 1063);    /* ttfb 32 */
@@ -44,11 +45,47 @@ static void test_refused_connect_reaches_no_tls(void **state) {
   phases_on_socket(&phases, 1);
   phases_on_request(&phases, true, 3);
   phases_on_answer(&phases, 403, 10);
+  phases_on_answer_read(&phases, 11);
   phases_end(&phases, 12);
   assert_int_equal(PHASE_TUNNEL, phases_current(&phases));
   assert_int_equal(9, length_of(&phases, PHASE_TUNNEL));
   assert_int_equal(-1, length_of(&phases, PHASE_TLS));
   assert_int_equal(-1, length_of(&phases, PHASE_PROXY_TLS));
+}
+
+static void test_a_tunnel_stands_when_its_headers_end(void **state) {
+  const struct phase_plan plan = {.tunnel = true, .target_tls = true};
+  struct phases phases;
+
+  (void)state;
+  phases_begin(&phases, &plan, 0, 0);
+  phases_on_socket(&phases, 1);
+  phases_on_request(&phases, true, 3);
+  phases_on_answer(&phases, 200, 10);
+  phases_end(&phases, 40);
+  assert_int_equal(PHASE_TUNNEL, phases_current(&phases));
+  assert_int_equal(37, length_of(&phases, PHASE_TUNNEL));
+  assert_int_equal(-1, length_of(&phases, PHASE_TLS));
+}
+
+/* What the first hop has granted is not the second one's answer, if that is none. */
+static void test_each_hop_grants_its_own_tunnel(void **state) {
+  const struct phase_plan first = {.tunnel = true};
+  const struct phase_plan last = {.tunnel = true, .target_tls = true};
+  struct phases phases;
+
+  (void)state;
+  phases_begin(&phases, &first, 0, 0);
+  phases_on_socket(&phases, 1);
+  phases_on_request(&phases, true, 2);
+  phases_on_answer(&phases, 200, 3);
+  phases_on_answer_read(&phases, 3);
+  phases_next_hop(&phases, &last, 1, 4);
+  phases_on_request(&phases, true, 4);
+  phases_on_answer_read(&phases, 6);
+  phases_end(&phases, 7);
+  assert_int_equal(PHASE_TUNNEL, phases_current(&phases));
+  assert_int_equal(-1, length_of(&phases, PHASE_TLS));
 }
 
 static void test_failure_ends_the_phase_it_is_in(void **state) {
@@ -101,7 +138,7 @@ static void test_lengths_always_add_up(void **state) {
     phases_begin(&phases, &plan, 0, now);
     for (int event = 0; event < 30; event++) {
       now += rand_r(&seed) % 100;
-      switch (rand_r(&seed) % 4) {
+      switch (rand_r(&seed) % 5) {
       case 0:
         phases_on_socket(&phases, now);
         break;
@@ -110,6 +147,9 @@ static void test_lengths_always_add_up(void **state) {
         break;
       case 2:
         phases_on_request(&phases, rand_r(&seed) % 2, now);
+        break;
+      case 3:
+        phases_on_answer_read(&phases, now);
         break;
       default:
         phases_on_answer(&phases, 100 + rand_r(&seed) % 500, now);
@@ -143,6 +183,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_tunnel_through_a_tls_proxy),
       cmocka_unit_test(test_refused_connect_reaches_no_tls),
+      cmocka_unit_test(test_a_tunnel_stands_when_its_headers_end),
+      cmocka_unit_test(test_each_hop_grants_its_own_tunnel),
       cmocka_unit_test(test_failure_ends_the_phase_it_is_in),
       cmocka_unit_test(test_redirect_adds_to_the_same_phases),
       cmocka_unit_test(test_lengths_always_add_up),

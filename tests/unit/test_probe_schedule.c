@@ -105,6 +105,24 @@ static void test_starts_are_spread(void **state) {
   }
 }
 
+/* A part that fails in two ways in turn is not passed over in silence. */
+static void test_debounce_of_rounds_that_never_agree(void **state) {
+  struct debounce debounce = {0};
+
+  (void)state;
+  for (int round = 1; round < 6; round++)
+    assert_false(debounce_add(&debounce, 5 + round % 2, 2));
+  assert_true(debounce_add(&debounce, 5, 2));
+  assert_int_equal(5, debounce.settled);
+  assert_false(debounce_pending(&debounce));
+  /* Now one of the two is published, and the other says nothing new. */
+  for (int round = 1; round < 20; round++)
+    assert_false(debounce_add(&debounce, 5 + round % 2, 2));
+  /* Rounds that speak for what is published begin the count anew. */
+  for (int round = 0; round < 30; round++)
+    assert_false(debounce_add(&debounce, (const int[]){5, 0, 6, 7, 0, 6}[round % 6], 2));
+}
+
 static void test_debounce(void **state) {
   struct debounce debounce = {0};
 
@@ -136,6 +154,7 @@ int main(void) {
       cmocka_unit_test(test_ladder),
       cmocka_unit_test(test_starts_are_spread),
       cmocka_unit_test(test_debounce),
+      cmocka_unit_test(test_debounce_of_rounds_that_never_agree),
   };
 
   return cmocka_run_group_tests_name("probe schedule", tests, NULL, NULL);

@@ -4,7 +4,7 @@
 import shutil
 from pathlib import Path
 
-from . import identity, process
+from . import identity, process, proxies
 
 _SHARED_MEMORY = Path("/dev/shm")
 
@@ -28,7 +28,7 @@ def remove(lab_id):
         process.empty_namespace(identity.namespace_path(lab_id, part))
     for part in parts:
         process.run(["ip", "netns", "delete", identity.namespace(lab_id, part)])
-    for part in ("podproxy", "vm"):
+    for part in proxies.PARTS:
         for path in _SHARED_MEMORY.glob(f"{identity.squid_service(lab_id, part)}-*"):
             path.unlink(missing_ok=True)
     shutil.rmtree(identity.directory(lab_id), ignore_errors=True)

@@ -9,7 +9,7 @@ import sys
 from . import identity
 from .errors import EXIT_UNAVAILABLE, EXIT_USAGE, LabError, UsageError
 from .lab import Lab
-from .services import SQUID_SETTINGS
+from .proxies import SETTINGS, SQUID_SETTINGS
 
 _EXITS = f"exit codes: 0 done, 1 failed, {EXIT_USAGE} bad usage, {EXIT_UNAVAILABLE} this machine cannot run a lab"
 
@@ -57,13 +57,17 @@ def _add_up(verbs):
     made.add_argument("--transitory", type=int, default=30, help="seconds a half-open one does (30)")
     made.add_argument("--established", type=int, default=1200, help="seconds an idle one does (1200)")
     made.add_argument("--squid", choices=SQUID_SETTINGS, default="recommended", help="Squid's time limits")
+    made.add_argument("--proxies", choices=SETTINGS, default="cascade",
+                      help="cascade: Squid hands on to Squid; nested: the client opens a tunnel to vm's Squid through "
+                           "podproxy's tinyproxy; nested-swapped: the programs exchanged")
     made.add_argument("--keep", action="store_true", help="stay until `down`, not only while the calling shell lives")
 
 
 def _up(given):
     owner = None if given.keep else identity.calling_shell()
     lab = Lab.up(lab_id=given.id, ports=given.ports, time_wait=given.time_wait, transitory=given.transitory,
-                 established=given.established, squid=given.squid, keep=given.keep, owner=owner)
+                 established=given.established, squid=given.squid, proxies=given.proxies, keep=given.keep,
+                 owner=owner)
     print(lab.id)
     return 0
 

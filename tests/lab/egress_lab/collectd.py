@@ -4,6 +4,7 @@
 import http.client
 import os
 import re
+import resource
 import subprocess
 
 from . import certificates, identity, netns, process, sites, templates
@@ -22,6 +23,7 @@ class Collectd:
     def __init__(self, lab_id, part, folder, child, port=PORT):
         self.lab_id, self.part, self.folder, self.child, self.port = lab_id, part, folder, child, port
         self.pid, self._start = child.pid, process.start_time(child.pid)
+        self._descriptors = None
 
     def __enter__(self):
         return self
@@ -54,6 +56,19 @@ class Collectd:
             raise LabError(f"collectd in {self.part}: {what} not seen within {seconds} s\n{self.log()[-4000:]}")
         return found
 
+    def scraper(self):
+        """A Scraper of this daemon."""
+        return Scraper(self)
+
+    def limit_descriptors(self, number=None):
+        """Let the daemon open no descriptor from `number` on, as `ulimit -n` does; None: give back what it had."""
+        soft, hard = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        if number is None:
+            soft, self._descriptors = self._descriptors or soft, None
+        else:
+            soft, self._descriptors = number, self._descriptors or soft
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
     def log(self):
         """Everything that collectd has logged, and what it or its wrapper wrote to stdout and stderr."""
         files = (self.folder / "collectd.log", self.folder / "output.log")
@@ -73,6 +88,37 @@ class Collectd:
             self.child.wait()
             raise LabError(f"collectd in {self.part} did not end {seconds} s after SIGTERM\n"
                            f"{self.log()[-4000:]}") from None
+
+
+class Scraper:
+    """Scrapes over one connection that stays open: also a daemon without descriptors answers."""
+
+    def __init__(self, daemon, seconds=10):
+        self._daemon, self._seconds, self._connection = daemon, seconds, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def metrics(self):
+        """The metrics, or None without an answer."""
+        try:
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection("127.0.0.1", self._daemon.port, timeout=self._seconds)
+                self._connection.sock = netns.connect_in(self._daemon.lab_id, self._daemon.part, "127.0.0.1",
+                                                         self._daemon.port, self._seconds)
+            self._connection.request("GET", "/metrics")
+            return Metrics(self._connection.getresponse().read().decode("utf-8"))
+        except (OSError, http.client.HTTPException):
+            self.close()
+            return None
+
+    def close(self):
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
 
 def configuration(lab_id, part, plugin_dir, interval=2, settings=None, body=None, second=False):

@@ -9,13 +9,13 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import certificates, cleanup, collectd, faults, identity, nat, netns, network, process, ready, services
-from . import sites, state
+from . import certificates, cleanup, collectd, faults, identity, nat, netns, network, process, proxies, ready
+from . import services, sites, state
 from .errors import LabError, Unavailable, UsageError
 
 _PROGRAMS = {
     "ip": "iproute2", "nft": "nftables", "squid": "squid", "nginx": "nginx", "dnsmasq": "dnsmasq-base",
-    "openssl": "openssl", "mount": "mount", "unshare": "util-linux",
+    "tinyproxy": "tinyproxy-bin", "openssl": "openssl", "mount": "mount", "unshare": "util-linux",
 }
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 # The kernel's own maximum of elements that a model of 64,512 ports a NAT address needs.
@@ -33,12 +33,12 @@ class Lab:
 
     @classmethod
     def up(cls, lab_id=None, ports=64, time_wait=12, transitory=30, established=1200, squid="recommended",
-           keep=False, owner=None):
+           proxies="cascade", keep=False, owner=None):
         """Make a lab and return when every part of it serves.
 
         It belongs to the calling process (or to the pid `owner`; with keep, to nobody) and is removed when that ends:
         at once if this interpreter ends in an orderly way, else by the next `up` on this machine."""
-        settings = _checked_settings(ports, time_wait, transitory, established, squid)
+        settings = _checked_settings(ports, time_wait, transitory, established, squid, proxies)
         lab_id = identity.check_id(lab_id) if lab_id else identity.new_id()
         check_machine()
         mine = not keep and owner is None
@@ -120,6 +120,10 @@ class Lab:
         """What the NAT itself holds: {"IP:port": {name, held, size, dropped}}."""
         return nat.truth(self.id)
 
+    def programs(self):
+        """The names of what runs in the place of a part, or fills the NAT, because of a fault."""
+        return sorted(state.read(self.id)["programs"])
+
     def status(self):
         """Everything one may want to know about a running lab, ready for JSON."""
         current = state.read(self.id)
@@ -128,13 +132,13 @@ class Lab:
             "id": self.id, "directory": str(self.directory), "ca": self.ca, "settings": current["settings"],
             "parts": {part: {"namespace": identity.namespace(self.id, part), "address": sites.ADDRESSES[part]}
                       for part in identity.PARTS},
-            "proxies": {part: f"http://{sites.ADDRESSES[part]}:{sites.PROXY_PORT}" for part in services.SQUIDS},
+            "proxies": {part: f"http://{sites.ADDRESSES[part]}:{sites.PROXY_PORT}" for part in proxies.PARTS},
             "resolver": sites.DNS_ADDRESS, "nat_address": sites.NAT_ADDRESS,
             "sites": {site.name: {"address": site.address, "ports": list(sites.PORTS), "nat": not site.bypass}
                       for site in sites.SITES},
             "services": {name: {"pid": running.pid, "running": running.alive()} for name, running in found.items()},
             "broken": [{"part": part, "how": how} for part, how in current["faults"]],
-            "allowed_faults": {part: list(ways) for part, ways in faults.allowed().items()},
+            "allowed_faults": faults.allowed(),
         }
 
     def keep(self):
@@ -162,15 +166,17 @@ def check_machine():
                           f"({' '.join(reason)}): run on a machine or in a container with CAP_SYS_ADMIN, CAP_NET_ADMIN")
 
 
-def _checked_settings(ports, time_wait, transitory, established, squid):
+def _checked_settings(ports, time_wait, transitory, established, squid, chained):
     limits = {"ports": (ports, _MAX_PORTS), "time_wait": (time_wait, _MAX_SECONDS),
               "transitory": (transitory, _MAX_SECONDS), "established": (established, _MAX_SECONDS)}
     for name, (value, most) in limits.items():
         if not 1 <= value <= most:
             raise UsageError(f"{name} is {value}: expected 1 to {most}")
-    if squid not in services.SQUID_SETTINGS:
-        raise UsageError(f'squid is "{squid}": expected {" or ".join(services.SQUID_SETTINGS)}')
-    return {**{name: value for name, (value, _) in limits.items()}, "squid": squid}
+    words = {"squid": (squid, proxies.SQUID_SETTINGS), "proxies": (chained, proxies.SETTINGS)}
+    for name, (value, allowed) in words.items():
+        if value not in allowed:
+            raise UsageError(f'{name} is "{value}": expected {" or ".join(allowed)}')
+    return {name: value for name, (value, _) in {**limits, **words}.items()}
 
 
 def _build(lab_id, settings):

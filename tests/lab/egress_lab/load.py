@@ -16,10 +16,9 @@ import struct
 import sys
 import time
 
-from . import identity, process, sites
+from . import abilities, identity, process, sites
 
 MAX_COUNT = 20000
-MAX_SECONDS = 600
 MAX_RATE = 1000
 _CONNECT_SECONDS = 5
 _SHORT_RATE = 20.0
@@ -108,13 +107,13 @@ def _arguments():
     parser.add_argument("address", type=_lab_address)
     parser.add_argument("port", type=_bounded(int, 1, 65535))
     parser.add_argument("--count", type=_bounded(int, 1, MAX_COUNT), required=True)
-    parser.add_argument("--seconds", type=_bounded(float, 0.1, MAX_SECONDS), default=30.0)
+    parser.add_argument("--seconds", type=_bounded(float, 0.1, abilities.LOAD_SECONDS), default=30.0)
     parser.add_argument("--rate", type=_bounded(float, 0.1, MAX_RATE))
     parser.add_argument("--close", choices=CLOSES, default="client")
     given = parser.parse_args()
     if given.way == "short" and not given.rate:
         given.rate = _SHORT_RATE
-    limit = MAX_SECONDS if given.way == "short" else given.seconds
+    limit = abilities.LOAD_SECONDS if given.way == "short" else given.seconds
     if given.rate and given.count / given.rate > limit:
         parser.error(f"{given.count} connections at {given.rate} a second take longer than {limit} s")
     return given

@@ -43,13 +43,16 @@ def truth(lab_id):
     return answer
 
 
-def forget(lab_id):
-    """Free every port and set the drop counters to 0. Connections still open take their port again."""
-    labels = [f"{site.key}_{port}" for site, port in sites.translated()]
+def forget(lab_id, destinations=None):
+    """Free every port toward some destinations, or all, and set the drop counters to 0.
+
+    Connections still open take their port again."""
+    labels = [f"{site.key}_{port}" for site, port in destinations or sites.translated()]
     script = "".join(f"flush set ip {_TABLE} held_{label}\n" for label in labels)
     enter = ["ip", "netns", "exec", identity.namespace(lab_id, "nat")]
     process.run([*enter, "nft", "-f", "-"], input=script)
-    process.run([*enter, "nft", "reset", "counters", "table", "ip", _TABLE])
+    for label in labels:
+        process.run([*enter, "nft", "reset", "counter", "ip", _TABLE, f"dropped_{label}"])
 
 
 def _kernel_timers(timers):

@@ -28,6 +28,21 @@ def set_kernel(lab_id, part, values):
     process.run(["ip", "netns", "exec", identity.namespace(lab_id, part), "/bin/sh", "-c", script])
 
 
+def remove_way_out(lab_id, part):
+    """Take a part's only route beyond its own subnet away."""
+    _batch(lab_id, part, [f"route delete {_reach(part)}"])
+
+
+def add_way_out(lab_id, part):
+    """Give it back."""
+    _batch(lab_id, part, [f"route replace {_reach(part)} via {sites.GATEWAYS[part]}"])
+
+
+def _reach(part):
+    # Only the VM has a way out: what the cluster sends to the Internet goes through the proxy or nowhere.
+    return "default" if part == "vm" else str(sites.INSIDE)
+
+
 def _batch(lab_id, part, lines):
     process.run(["ip", "-n", identity.namespace(lab_id, part), "-batch", "-"], input="\n".join(lines) + "\n")
 
@@ -38,11 +53,9 @@ def _nat_links(lab_id):
 
 
 def _inside(part):
-    # Only the VM has a way out: what the cluster sends to the Internet goes through the proxy or nowhere.
-    reach = "default" if part == "vm" else str(sites.INSIDE)
     metadata = [f"address add {gcp.ADDRESS}/32 dev lo"] if part == "vm" else []
     return ["link set lo up", *metadata, f"address add {sites.ADDRESSES[part]}/24 dev eth0", "link set eth0 up",
-            f"route add {reach} via {sites.GATEWAYS[part]}"]
+            f"route add {_reach(part)} via {sites.GATEWAYS[part]}"]
 
 
 def _internet():

@@ -9,16 +9,41 @@ import http.client
 import socket
 import ssl
 
-from . import certificates, gcp, netns, process, services, sites
+from . import certificates, gcp, netns, process, proxies, services, sites, state
 from .errors import LabError
 
 _SECONDS_A_REQUEST = 5
 
 
 def proxy_status(lab_id, part):
-    """The status with which a proxy answers for the Control over plain HTTP, or None without an answer."""
+    """The status with which a proxy answers for the Control over plain HTTP, or None without an answer.
+
+    Nested, the first proxy is asked for a tunnel to the second one; its own word counts if it gives none."""
+    url = f"http://{sites.CONTROL.name}/"
     address = sites.ADDRESSES[part]
-    return _status(lab_id, "pod", address, sites.PROXY_PORT, f"http://{sites.CONTROL.name}/", sites.CONTROL.name)
+    if part == "podproxy" and proxies.is_nested(state.read(lab_id)["settings"]):
+        status = connect_status(lab_id, part, f"{sites.ADDRESSES['vm']}:{sites.PROXY_PORT}")
+        return status if status != 200 else proxy_status(lab_id, "vm")
+    return _status(lab_id, "pod", address, sites.PROXY_PORT, url, sites.CONTROL.name)
+
+
+def connect_status(lab_id, part, endpoint=f"{sites.CONTROL.name}:443"):
+    """The status with which a proxy answers CONNECT, or None without an answer."""
+    return _status(lab_id, "pod", sites.ADDRESSES[part], sites.PROXY_PORT, endpoint, endpoint, method="CONNECT")
+
+
+def names_are_known(lab_id, part):
+    """Whether a proxy waits for no lookup any more: one that began when the resolver was dead goes on for a while."""
+    return all(connect_status(lab_id, part, f"{site.name}:{proxies.LOOKUP_PORT}") == 403 for site in sites.SITES)
+
+
+def port_is_open(lab_id, part, address, port):
+    """Whether something accepts connections from inside a part."""
+    try:
+        with netns.connect_in(lab_id, part, address, port, 1):
+            return True
+    except OSError:
+        return False
 
 
 def site_status(lab_id, site):
@@ -53,7 +78,7 @@ def serving(lab_id, name):
         return all(site_status(lab_id, site) == 200 for site in sites.SITES)
     if name == "gcp":
         return google_answers(lab_id)
-    return proxy_status(lab_id, name) == 200
+    return proxy_status(lab_id, name) == 200 and names_are_known(lab_id, name)
 
 
 def wait(lab_id, name, running, seconds=15):
@@ -64,14 +89,14 @@ def wait(lab_id, name, running, seconds=15):
         raise LabError(f"lab {lab_id}: {name} {state} after {seconds} s\n{services.tail(lab_id, name)}")
 
 
-def _status(lab_id, part, address, port, target, host, context=None):
+def _status(lab_id, part, address, port, target, host, context=None, method="GET"):
     try:
         connection = http.client.HTTPConnection(host, timeout=_SECONDS_A_REQUEST)
         connection.sock = netns.connect_in(lab_id, part, address, port, _SECONDS_A_REQUEST)
         try:
             if context is not None:
                 connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
-            connection.request("GET", target, headers={"Host": host, "Connection": "close"})
+            connection.request(method, target, headers={"Host": host, "Connection": "close"})
             return connection.getresponse().status
         finally:
             connection.close()

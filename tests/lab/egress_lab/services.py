@@ -1,25 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The daemons of a lab: Squid in podproxy and vm, nginx and dnsmasq in inet, a fake Google in vm."""
+"""The daemons of a lab: the proxies in podproxy and vm, nginx and dnsmasq in inet, a fake Google in vm."""
 
-import os
 import resource
-import shutil
-import signal
 import subprocess
 from dataclasses import dataclass
 
-from . import certificates, gcp, identity, netns, process, sites, templates
+from . import certificates, gcp, identity, netns, process, proxies, sites, state, templates
 
-SQUIDS = ("podproxy", "vm")
-ALL = ("dns", "web", "gcp", *SQUIDS)
+ALL = ("dns", "web", "gcp", *proxies.PARTS)
 _PART_OF = {"dns": "inet", "web": "inet", "gcp": "vm", "podproxy": "podproxy", "vm": "vm"}
-# Squid itself waits shutdown_lifetime (1 s in our template) for its clients.
+# Squid takes a second or two, although our template gives its clients none.
 _GRACE_SECONDS = 3
-_SQUID_TIMEOUTS = {
-    "recommended": "connect_timeout 4 seconds\npeer_connect_timeout 3 seconds",
-    "defaults": "# connect_timeout and peer_connect_timeout: Squid's own defaults",
-}
-SQUID_SETTINGS = tuple(_SQUID_TIMEOUTS)
 
 
 # What a site can be made to answer: one flag file each, because nginx's `return` takes no variable.
@@ -46,11 +37,11 @@ def prepare(lab_id, settings):
     """Write every configuration file."""
     for name in ALL:
         folder(lab_id, name).mkdir(mode=0o755)
-    _prepare_dns(lab_id)
+    write_names(lab_id)
     _prepare_web(lab_id)
     gcp.prepare(lab_id, settings)
-    for part in SQUIDS:
-        _prepare_squid(lab_id, part, settings["squid"])
+    for part in proxies.PARTS:
+        proxies.prepare(lab_id, part, settings)
 
 
 def status_flag(lab_id, code, name):
@@ -60,25 +51,22 @@ def status_flag(lab_id, code, name):
 
 def start(lab_id, name):
     """Start one daemon; it is not yet ready to serve when this returns."""
-    path = folder(lab_id, name)
+    return start_program(lab_id, _PART_OF[name], folder(lab_id, name), _argv(lab_id, name))
+
+
+def start_program(lab_id, part, path, argv):
+    """Start any program in a part, with a folder for its output."""
     log = path / "output.log"
     with open(log, "ab") as output:
-        child = subprocess.Popen(
-            netns.argv_in(lab_id, _PART_OF[name], _argv(lab_id, name)), cwd=path, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=output, start_new_session=True)
+        child = subprocess.Popen(netns.argv_in(lab_id, part, argv), cwd=path, stdin=subprocess.DEVNULL,
+                                 stdout=output, stderr=output, start_new_session=True)
     process.adopt(child)
     return Running(child.pid, process.start_time(child.pid), str(log))
 
 
-def stop(running):
+def stop(running, grace=_GRACE_SECONDS):
     """End one daemon and wait until its ports are closed. Ended already: nothing to do."""
-    process.terminate(running.pid, running.start, _GRACE_SECONDS)
-
-
-def reload(running):
-    """Make Squid read its configuration again."""
-    if running.alive():
-        os.kill(running.pid, signal.SIGHUP)
+    process.terminate(running.pid, running.start, grace)
 
 
 def tail(lab_id, name, lines=8):
@@ -98,12 +86,14 @@ def _argv(lab_id, name):
         return ["nginx", "-e", str(folder(lab_id, name) / "error.log"), "-c", configuration]
     if name == "gcp":
         return gcp.argv(lab_id)
-    # -N: one process without a supervisor, so that its pid is the service.
-    return ["squid", "-N", "-n", identity.squid_service(lab_id, name), "-f", configuration]
+    return proxies.argv(lab_id, name, state.read(lab_id)["settings"])
 
 
-def _prepare_dns(lab_id):
-    records = "\n".join(f"host-record={site.name},{site.address}" for site in sites.SITES)
+def write_names(lab_id, ipv6_only=()):
+    """Write what the resolver knows; sites in `ipv6_only` have no IPv4 address."""
+    records = "\n".join([f"host-record={name},{sites.ADDRESSES[part]}" for part, name in sites.PROXY_NAMES.items()]
+                        + [f"host-record={site.name},{sites.IPV6_ADDRESS if site in ipv6_only else site.address}"
+                           for site in sites.SITES])
     zones = "\n".join(f"local=/{domain}/" for domain in sites.DOMAINS)
     text = templates.fill("dnsmasq.conf", address=sites.DNS_ADDRESS, records=records, zones=zones)
     (folder(lab_id, "dns") / "dns.conf").write_text(text, encoding="ascii")
@@ -124,14 +114,3 @@ def _site(lab_id, site):
     tests = "\n".join(f"            if (-f {flag}) {{ return {code}; }}" for code, flag in flags)
     return templates.fill("nginx-site.conf", name=site.name, address=site.address, faults=tests)
 
-
-def _prepare_squid(lab_id, part, timeouts):
-    path = folder(lab_id, part)
-    parent = f"cache_peer {sites.ADDRESSES['vm']} parent {sites.PROXY_PORT} 0 no-query default\nnever_direct allow all"
-    (path / "fault.conf").touch(mode=0o644)
-    text = templates.fill("squid.conf", path=path, name=part, port=sites.PROXY_PORT, resolver=sites.DNS_ADDRESS,
-                          upstream=parent if part == "podproxy" else "always_direct allow all",
-                          timeouts=_SQUID_TIMEOUTS[timeouts])
-    (path / f"{part}.conf").write_text(text, encoding="ascii")
-    # Squid gives up root for this account before it opens its logs.
-    shutil.chown(path, "proxy", "proxy")

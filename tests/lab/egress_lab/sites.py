@@ -28,10 +28,14 @@ PORTS = (80, 443)
 
 PROXY_PORT = 3128
 ADDRESSES = {"pod": "10.0.1.2", "podproxy": "10.0.2.2", "vm": "10.128.0.2", "nat": "192.0.2.1", "inet": "192.0.2.2"}
+# Inside the cluster proxies are known by name.
+PROXY_NAMES = {"podproxy": "podproxy.example.net", "vm": "vm.example.net"}
 GATEWAYS = {"pod": "10.0.1.1", "podproxy": "10.0.2.1", "vm": "10.128.0.1"}
 NAT_ADDRESS = ADDRESSES["nat"]
 # The VPC's resolver: every part reaches it without the NAT, as 169.254.169.254 and kube-dns are reached.
 DNS_ADDRESS = "10.0.53.53"
+# What a name resolves to that has IPv6 only. As behind Cloud NAT, no part has a route to it.
+IPV6_ADDRESS = "2001:db8::10"
 
 OUTSIDE = tuple(ipaddress.ip_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 INSIDE = ipaddress.ip_network("10.0.0.0/8")

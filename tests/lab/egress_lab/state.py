@@ -12,7 +12,8 @@ from .errors import UsageError
 
 def create(lab_id, settings):
     """Write the first state of a lab."""
-    _write(lab_id, {"id": lab_id, "ready": False, "settings": settings, "services": {}, "faults": []})
+    _write(lab_id, {"id": lab_id, "ready": False, "settings": settings, "services": {}, "programs": {},
+                    "faults": []})
 
 
 def read(lab_id):
