@@ -19,5 +19,6 @@ tests_tools_option_tables_LDADD = $(TABLES_LIBS)
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = /usr/bin/python3
-TESTS += tests/unit/test_documents.py
-EXTRA_DIST += tests/tools/documents.py tests/unit/test_documents.py
+TESTS += tests/unit/test_documents.py tests/unit/test_alerts.py
+EXTRA_DIST += tests/tools/documents.py tests/tools/tallied.py \
+	tests/unit/test_documents.py tests/unit/test_alerts.py
