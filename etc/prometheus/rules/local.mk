@@ -11,3 +11,6 @@ EXTRA_DIST += \
 	etc/prometheus/tests/egress-nat.yml \
 	etc/prometheus/tests/egress-path.yml \
 	etc/prometheus/tests/egress-presence.yml
+
+alertmanagerdir = $(pkgdatadir)/prometheus
+dist_alertmanager_DATA = etc/prometheus/alertmanager.yml
