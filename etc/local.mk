@@ -1,6 +1,8 @@
-# What a receiver of our values needs that does not load the plugins.
+# Files for those who use the plugins: each folder's part is its local.mk.
 
-dist_pkgdata_DATA = etc/collectd/types.db
-
+include etc/collectd/local.mk
+include etc/logs/local.mk
+include etc/ops-agent/local.mk
+include etc/prometheus/local.mk
 include etc/prometheus/rules/local.mk
 include etc/runbooks/local.mk

@@ -14,7 +14,7 @@ lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 
   nginx dnsmasq-base nftables conntrack iproute2 openssl curl python3 util-linux)
 check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest valgrind strace
   mandoc liboping0 tinyproxy-bin iputils-ping
-  prometheus prometheus-alertmanager python3-yaml)
+  prometheus prometheus-alertmanager python3-yaml ulogd2 ulogd2-json)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev
@@ -105,7 +105,7 @@ list_missing() {
 # neither be started now nor at the next boot. PACKAGE:SERVICE; what was there
 # before us stays as it is.
 services=(collectd-core:collectd squid:squid nginx-common:nginx
-  prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager
+  prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager ulogd2:ulogd2
   prometheus-node-exporter:prometheus-node-exporter
   prometheus-blackbox-exporter:prometheus-blackbox-exporter)
 policy=/usr/sbin/policy-rc.d

@@ -4,7 +4,7 @@
  */
 #include "egress/daemon.h"
 
-#include "egress/clock.h"
+#include "egress_netlink_conntrack.h"
 #include "netlink_report.h"
 
 #include <unistd.h>
@@ -29,13 +29,6 @@ static struct {
   int64_t partial;
   struct trouble no_sockstat;
 } sockets;
-
-static struct {
-  struct conntrack *reader;
-  struct conntrack_totals *totals;
-  int64_t partial;
-  struct trouble none, proc, no_events, no_states;
-} conntrack;
 
 static void gauge(enum netlink_metric metric, const char *plugin_instance,
                   const char *type_instance, double value) {
@@ -144,97 +137,6 @@ static void read_sockets(void) {
   read_sockstat();
 }
 
-/* --- Conntrack ------------------------------------------------------------------ */
-
-static const char *conntrack_advice(int error) {
-  return error == -EPERM ? "it needs the capability CAP_NET_ADMIN"
-                         : "it needs the kernel's module nf_conntrack_netlink";
-}
-
-static void note_conntrack_source(int status) {
-  int fallback = conntrack.reader ? conntrack_fallback(conntrack.reader) : 0;
-
-  if (status < 0)
-    trouble_begin(&conntrack.none,
-                  NAME ": conntrack is not read: %s; %s (or \"Conntrack false\")",
-                  STRERROR(-status), conntrack_advice(status));
-  else
-    trouble_end(&conntrack.none, NAME ": conntrack is read again");
-  if (status == 0 && fallback < 0)
-    trouble_begin(&conntrack.proc,
-                  NAME ": conntrack is not read over netlink: %s; %s. Size and events "
-                       "are read from /proc instead%s",
-                  STRERROR(-fallback), conntrack_advice(fallback),
-                  config.conntrack_states ? "; conntrack_states are left out" : "");
-  else if (status == 0)
-    trouble_end(&conntrack.proc, NAME ": conntrack is read over netlink again");
-}
-
-static void add_cpu(const struct conntrack_cpu *cpu, void *totals) {
-  conntrack_totals_add(totals, cpu);
-}
-
-/* Whether a dump has something to report: what an interrupted one lacks comes with
- * the next. */
-static bool settle_dump(int status, const char *what, struct trouble *trouble) {
-  bool partial = status == -EINTR || status == -EBADMSG;
-
-  if (status < 0 && !partial) {
-    trouble_begin(trouble, NAME ": conntrack's %s are not read: %s", what,
-                  STRERROR(-status));
-    return false;
-  }
-  trouble_end(trouble, NAME ": conntrack's %s are read again", what);
-  conntrack.partial += partial;
-  return true;
-}
-
-static void read_events(void) {
-  int status = conntrack_read_cpus(conntrack.reader, add_cpu, conntrack.totals);
-
-  if (settle_dump(status, "events", &conntrack.no_events))
-    netlink_report_events(conntrack.totals, &sink);
-}
-
-static void read_states(void) {
-  struct conntrack_states states;
-  int status = conntrack_read_states(conntrack.reader, &states);
-
-  if (settle_dump(status, "entries", &conntrack.no_states))
-    netlink_report_states(&states, &sink);
-}
-
-static int open_conntrack(void) {
-  int status = 0;
-
-  if (!conntrack.totals)
-    status = conntrack_totals_new(&conntrack.totals);
-  if (status == 0 && !conntrack.reader)
-    status = conntrack_open(&conntrack.reader);
-  return status;
-}
-
-/* The entries last: a dump makes the kernel drop those that have expired, and the
- * size would be another. */
-static void read_conntrack(void) {
-  struct conntrack_table table = {0};
-  nanoseconds cpu = clock_now(CLOCK_THREAD_CPUTIME_ID);
-  int status = open_conntrack();
-
-  if (status == 0)
-    status = conntrack_read_table(conntrack.reader, &table);
-  note_conntrack_source(status);
-  if (status == 0) {
-    netlink_report_table(&table, &sink);
-    read_events();
-    if (config.conntrack_states && conntrack_fallback(conntrack.reader) == 0)
-      read_states();
-    gauge(NETLINK_READ_TIME, "self", "conntrack",
-          nanoseconds_to_seconds(clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu));
-  }
-  derive(NETLINK_PARTIAL_READS, "self", "conntrack", conntrack.partial);
-}
-
 /* --- The plugin ------------------------------------------------------------------- */
 
 static int egress_netlink_config(oconfig_item_t *block) {
@@ -251,17 +153,14 @@ static int egress_netlink_init(void) {
 static int egress_netlink_read(void) {
   read_sockets();
   if (config.conntrack)
-    read_conntrack();
+    netlink_conntrack_read(config.conntrack_states, &sink);
   return 0;
 }
 
 static int egress_netlink_shutdown(void) {
   flow_share_leave(sockets.member);
   sockets.member = NULL;
-  conntrack_close(conntrack.reader);
-  conntrack.reader = NULL;
-  conntrack_totals_free(conntrack.totals);
-  conntrack.totals = NULL;
+  netlink_conntrack_stop();
   netlink_config_free(&config);
   return 0;
 }

@@ -1,6 +1,7 @@
 # egress_netlink: TCP sockets, accept queues and conntrack.
 
 noinst_HEADERS += \
+	plugins/netlink/egress_netlink_conntrack.h \
 	plugins/netlink/netlink_config.h \
 	plugins/netlink/netlink_metrics.h \
 	plugins/netlink/netlink_report.h
@@ -16,7 +17,9 @@ plugin_LTLIBRARIES += egress_netlink.la
 egress_netlink_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS)
 egress_netlink_la_LDFLAGS = $(LINK_PLUGIN)
 egress_netlink_la_LIBADD = libegress-netlink.la libegress.la
-egress_netlink_la_SOURCES = plugins/netlink/egress_netlink.c
+egress_netlink_la_SOURCES = \
+	plugins/netlink/egress_netlink.c \
+	plugins/netlink/egress_netlink_conntrack.c
 
 if HAVE_CMOCKA
 check_PROGRAMS += \

@@ -108,8 +108,11 @@ void netlink_report_table(const struct conntrack_table *table,
   if (table->maximum == 0)
     return;
   sink->gauge(NETLINK_CONNTRACK, CONNTRACK, "max", table->maximum);
+  /* A maximum that was lowered leaves the entries that are there. An RRD would drop
+   * what is above the type's own maximum. */
   sink->gauge(NETLINK_PERCENT, CONNTRACK, "used",
-              100.0 * table->entries / table->maximum);
+              table->entries < table->maximum ? 100.0 * table->entries / table->maximum
+                                              : 100);
 }
 
 void netlink_report_events(const struct conntrack_totals *totals,

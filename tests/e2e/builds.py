@@ -5,10 +5,12 @@ EGRESS_BUILD_PLAIN and EGRESS_BUILD_SANITIZED name build directories whose `stag
 sets both."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 COLLECTD = "/usr/sbin/collectd"
+STOCK_PLUGINS = "/usr/lib/collectd"
 
 
 def _stage(variable):
@@ -25,6 +27,20 @@ def plain():
 
 def sanitized():
     return _stage("EGRESS_BUILD_SANITIZED")
+
+
+def with_plugin_folders(stanza):
+    """A PluginDir holds for the LoadPlugin lines after it; a block without such a line gets one."""
+    loaded = set(re.findall(r"^\s*<?LoadPlugin \"?(\w+)", stanza, re.M))
+    wanted = re.findall(r"^<Plugin \"?(\w+)", stanza, re.M)
+    lines = [f"LoadPlugin {name}" for name in dict.fromkeys(wanted) if name not in loaded] + stanza.splitlines()
+    text = []
+    for line in lines:
+        name = re.match(r"\s*<?LoadPlugin \"?(\w+)", line)
+        if name:
+            text.append(f'PluginDir "{plain() if name[1].startswith("egress_") else STOCK_PLUGINS}"')
+        text.append(line)
+    return "\n".join(text) + "\n"
 
 
 def _library(name):

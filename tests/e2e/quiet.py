@@ -133,7 +133,8 @@ class Pair:
         self.here, self.there = Namespace(), Namespace()
         self.here.run("ip", "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", self.there.path)
         for number, part in ((1, self.here), (2, self.there)):
-            part.run("sysctl", "-qw", "net.ipv6.conf.cable.accept_dad=0", "net.ipv6.conf.cable.router_solicitations=0")
+            for key in ("accept_dad", "router_solicitations"):
+                part.run("sh", "-c", f"echo 0 >/proc/sys/net/ipv6/conf/cable/{key}")
             part.run("ip", "address", "add", f"192.0.2.{number}/24", "dev", "cable")
             part.run("ip", "address", "add", f"2001:db8::{number}/64", "dev", "cable", "nodad")
             part.run("ip", "link", "set", "cable", "up")

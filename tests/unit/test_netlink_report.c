@@ -186,6 +186,10 @@ static void test_table(void **state) {
   assert_value("conntrack|conntrack|max", 200);
   assert_value("percent|conntrack|used", 25);
   reset(NULL);
+  table.maximum = 40;
+  netlink_report_table(&table, &sink);
+  assert_value("percent|conntrack|used", 100);
+  reset(NULL);
   table.maximum = 0;
   netlink_report_table(&table, &sink);
   assert_int_equal(reported.count, 1);

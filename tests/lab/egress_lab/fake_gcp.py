@@ -221,6 +221,8 @@ class Handler(BaseHTTPRequestHandler):
     def _metadata(self, path):
         vm = self.world["vm"]
         leaves = {
+            "": "instance/\nproject/\n",
+            "instance/service-accounts/default/scopes": "https://www.googleapis.com/auth/monitoring\n",
             "project/project-id": vm["project"], "instance/id": vm["id"], "instance/name": vm["name"],
             "instance/zone": f"projects/{vm['project_number']}/zones/{vm['zone']}",
             "instance/network-interfaces/0/ip": vm["ip"], "instance/network-interfaces/0/network": vm["network"],
