@@ -94,7 +94,8 @@ class Alertmanager:
 
     def states(self):
         """{alert (its labels, frozen): "active", or "suppressed"}."""
-        return {frozenset(each["labels"].items()): each["status"]["state"] for each in self.ask("GET", "/api/v2/alerts")}
+        found = self.ask("GET", "/api/v2/alerts")
+        return {frozenset(each["labels"].items()): each["status"]["state"] for each in found}
 
     def wait_for(self, condition, what):
         deadline = time.monotonic() + SECONDS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The shipped Alertmanager configuration, in a real Alertmanager: who is told, together with what, and what is not said."""
+"""The shipped Alertmanager configuration in a real Alertmanager: who is told, together with what, and what is not."""
 
 import re
 import subprocess
