@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 RULES = Path(__file__).resolve().parents[2] / "etc" / "prometheus" / "rules"
-# A probe comes every 2 s and a scrape every second. A single lost probe must not fire the burn rates: 30 s hold 15.
-WINDOWS = {"5m": "6s", "10m": "6s", "15m": "8s", "30m": "8s", "1h": "30s", "6h": "30s", "1d": "60s"}
+# A probe comes every 2 s and a scrape every second. A single lost probe is not to fire the burn rates.
+WINDOWS = {"5m": "6s", "10m": "6s", "15m": "8s", "30m": "8s", "1h": "30s", "6h": "44s", "1d": "60s"}
 
 
 def rules(name):
