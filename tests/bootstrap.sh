@@ -12,8 +12,8 @@ build_packages=(gcc make autoconf automake libtool pkg-config collectd-dev
   libcurl4-openssl-dev libssl-dev libpcre2-dev libmnl-dev libyajl-dev xz-utils)
 lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 squid
   nginx dnsmasq-base nftables conntrack iproute2 openssl curl python3 util-linux)
-check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest valgrind strace
-  mandoc liboping0 tinyproxy-bin iputils-ping
+check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytest-xdist
+  valgrind strace mandoc liboping0 tinyproxy-bin iputils-ping
   prometheus prometheus-alertmanager python3-yaml ulogd2 ulogd2-json)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux

@@ -12,6 +12,7 @@
 
 #include "egress/metric.h"
 #include "egress/option.h"
+#include "egress/trouble.h"
 
 #include <stdint.h>
 
@@ -38,12 +39,8 @@ void metric_derive(const struct metric_table *table, size_t index,
                    const char *plugin_instance, const char *type_instance,
                    int64_t value);
 
-/* A trouble that may last: it is logged when it begins, and when it ends, and
- * not in between. One variable, zero at first, for each trouble. Thread-safe. */
-struct trouble {
-  bool lasts;
-};
-
+/* A trouble is there, or not: a line in the log, where egress/trouble.h wants one.
+ * Thread-safe. */
 __attribute__((format(printf, 2, 3))) void trouble_begin(struct trouble *trouble,
                                                          const char *format, ...);
 __attribute__((format(printf, 2, 3))) void trouble_end(struct trouble *trouble,

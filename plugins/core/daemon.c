@@ -4,6 +4,8 @@
  */
 #include "egress/daemon.h"
 
+#include <pthread.h>
+
 #define OPTION_DEPTH_MAX 16 /* blocks within blocks; ours have four */
 
 /* --- Options ---------------------------------------------------------------- */
@@ -139,10 +141,22 @@ log_line(int severity, const char *format, va_list arguments) {
   plugin_log(severity, "%s", text);
 }
 
+/* Whether this change of a trouble is to be said. */
+static bool is_news(bool (*change)(struct trouble *trouble, nanoseconds now),
+                    struct trouble *trouble) {
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  bool news;
+
+  pthread_mutex_lock(&mutex);
+  news = change(trouble, clock_now(CLOCK_MONOTONIC));
+  pthread_mutex_unlock(&mutex);
+  return news;
+}
+
 void trouble_begin(struct trouble *trouble, const char *format, ...) {
   va_list arguments;
 
-  if (__atomic_exchange_n(&trouble->lasts, true, __ATOMIC_RELAXED))
+  if (!is_news(trouble_starts, trouble))
     return;
   va_start(arguments, format);
   log_line(LOG_WARNING, format, arguments);
@@ -152,7 +166,7 @@ void trouble_begin(struct trouble *trouble, const char *format, ...) {
 void trouble_end(struct trouble *trouble, const char *format, ...) {
   va_list arguments;
 
-  if (!__atomic_exchange_n(&trouble->lasts, false, __ATOMIC_RELAXED))
+  if (!is_news(trouble_stops, trouble))
     return;
   va_start(arguments, format);
   log_line(LOG_NOTICE, format, arguments);

@@ -14,6 +14,7 @@ noinst_HEADERS += \
 	include/egress/option.h \
 	include/egress/sock_diag.h \
 	include/egress/sockstat.h \
+	include/egress/trouble.h \
 	plugins/core/collectd-config.h \
 	plugins/core/collectd-shim.h \
 	plugins/core/ctnetlink.h \
@@ -71,7 +72,8 @@ libegress_core_la_SOURCES = \
 	plugins/core/proc_text.c \
 	plugins/core/sock_diag.c \
 	plugins/core/sock_diag_parse.c \
-	plugins/core/sockstat.c
+	plugins/core/sockstat.c \
+	plugins/core/trouble.c
 
 pkglib_LTLIBRARIES += libegress.la
 libegress_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS)
@@ -101,7 +103,8 @@ check_PROGRAMS += \
 	tests/unit/test_option \
 	tests/unit/test_proc \
 	tests/unit/test_sock_diag \
-	tests/unit/test_sock_diag_method
+	tests/unit/test_sock_diag_method \
+	tests/unit/test_trouble
 endif
 
 noinst_HEADERS += tests/unit/unit.h tests/unit/option_tree.h
@@ -123,6 +126,10 @@ tests_unit_test_nat_status_LDADD = $(UNIT_LIBS)
 tests_unit_test_option_SOURCES = tests/unit/test_option.c
 tests_unit_test_option_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_option_LDADD = liboption-tree.la $(UNIT_LIBS)
+
+tests_unit_test_trouble_SOURCES = tests/unit/test_trouble.c
+tests_unit_test_trouble_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_trouble_LDADD = $(UNIT_LIBS)
 
 # Tests on recorded datagrams, and on kernels put in by the linker.
 noinst_HEADERS += tests/unit/capture_file.h tests/unit/flow_records.h

@@ -17,6 +17,7 @@ static struct nat_reader *reader;
 
 static struct trouble no_events, no_sockets, from_proc, no_udp, no_conntrack, no_addresses;
 static struct trouble too_many, too_many_flows, small_buffer, slow_reads, no_past;
+static struct trouble no_thread;
 
 /* --- Troubles ------------------------------------------------------------------------ */
 
@@ -69,12 +70,19 @@ static void report_events(const struct nat_reading *reading) {
   if (reading->events < 0)
     trouble_begin(&no_events,
                   NAME ": socket-close events are not received: %s%s; closed connections "
-                       "are not counted and ports_bound stays wide",
+                       "are not counted and ports_bound stays wide; they are tried again",
                   STRERROR(-reading->events),
                   reading->events == -EPERM ? "; they need the capability CAP_NET_ADMIN"
                                             : "");
   else
     trouble_end(&no_events, NAME ": closed connections are counted again");
+  if (reading->thread < 0)
+    trouble_begin(&no_thread,
+                  NAME ": no thread can be started to receive close events: %s; they are "
+                       "taken at each read, and many may overrun their buffer",
+                  STRERROR(-reading->thread));
+  else
+    trouble_end(&no_thread, NAME ": a thread receives close events again");
   if (reading->events_buffer > 0 && reading->events_buffer < CLOSE_EVENTS_BUFFER)
     trouble_begin(&small_buffer,
                   NAME ": the buffer for close events has %zu bytes instead of %d: a burst "

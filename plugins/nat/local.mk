@@ -3,6 +3,7 @@
 noinst_HEADERS += \
 	plugins/nat/close_event.h \
 	plugins/nat/close_events.h \
+	plugins/nat/close_filter.h \
 	plugins/nat/discovery.h \
 	plugins/nat/discovery_cycle.h \
 	plugins/nat/discovery_thread.h \
@@ -52,6 +53,7 @@ libegress_nat_la_LIBADD = $(LIBMNL_LIBS) $(LIBCURL_LIBS) $(YAJL_LIBS) -lm
 libegress_nat_la_SOURCES = \
 	plugins/nat/close_event.c \
 	plugins/nat/close_events.c \
+	plugins/nat/close_filter.c \
 	plugins/nat/discovery.c \
 	plugins/nat/discovery_cycle.c \
 	plugins/nat/discovery_thread.c \
@@ -109,6 +111,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_close_event \
 	tests/unit/test_close_events \
+	tests/unit/test_close_filter \
 	tests/unit/test_discovery \
 	tests/unit/test_discovery_thread \
 	tests/unit/test_gcp_json \
@@ -116,7 +119,9 @@ check_PROGRAMS += \
 	tests/unit/test_nat_config \
 	tests/unit/test_nat_engine \
 	tests/unit/test_nat_forecast \
+	tests/unit/test_nat_gone \
 	tests/unit/test_nat_model \
+	tests/unit/test_nat_reader \
 	tests/unit/test_nat_retime \
 	tests/unit/test_nat_reuse \
 	tests/unit/test_nat_top \
@@ -135,6 +140,10 @@ tests_unit_test_close_events_SOURCES = tests/unit/test_close_events.c
 tests_unit_test_close_events_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_close_events_LDADD = $(NAT_UNIT_LIBS)
 
+tests_unit_test_close_filter_SOURCES = tests/unit/test_close_filter.c
+tests_unit_test_close_filter_CFLAGS = $(NAT_UNIT_CFLAGS) $(LIBMNL_CFLAGS)
+tests_unit_test_close_filter_LDADD = $(NAT_UNIT_LIBS) $(LIBMNL_LIBS)
+
 tests_unit_test_nat_config_SOURCES = tests/unit/test_nat_config.c
 tests_unit_test_nat_config_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_config_LDADD = liboption-tree.la $(NAT_UNIT_LIBS)
@@ -143,9 +152,20 @@ tests_unit_test_nat_engine_SOURCES = tests/unit/test_nat_engine.c
 tests_unit_test_nat_engine_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_engine_LDADD = $(NAT_UNIT_LIBS)
 
+tests_unit_test_nat_gone_SOURCES = tests/unit/test_nat_gone.c
+tests_unit_test_nat_gone_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_gone_LDADD = $(NAT_UNIT_LIBS)
+
 tests_unit_test_nat_model_SOURCES = tests/unit/test_nat_model.c
 tests_unit_test_nat_model_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_model_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_reader_SOURCES = tests/unit/test_nat_reader.c
+tests_unit_test_nat_reader_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_reader_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=close_events_open,--wrap=close_events_refilter \
+	-Wl,--wrap=close_events_start,--wrap=clock_gettime
+tests_unit_test_nat_reader_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_top_SOURCES = tests/unit/test_nat_top.c
 tests_unit_test_nat_top_CFLAGS = $(NAT_UNIT_CFLAGS)

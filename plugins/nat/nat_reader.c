@@ -19,6 +19,11 @@
 #define EVENTS_SLACK (100 * NANOSECONDS_PER_MILLISECOND)
 #define CONNTRACK_SLACK (2 * NAT_TRACK_PRECISION)
 
+/* Close events, and the thread that receives them, are tried again after this, and then
+ * after twice as long each time. */
+#define RETRY_FIRST (10 * NANOSECONDS_PER_SECOND)
+#define RETRY_MOST (1800 * NANOSECONDS_PER_SECOND)
+
 struct nat_reader {
   const struct nat_config *config;
   uint64_t seed;
@@ -29,7 +34,10 @@ struct nat_reader {
   struct conntrack *conntrack; /* NULL: not open */
   struct nat_tracked *tracked; /* NULL: sockets are counted */
   struct nat_track_timeouts timeouts;
+  pthread_mutex_t events_mutex; /* passes of other threads drain them */
   struct close_events *events; /* NULL: none to be had, or conntrack is counted */
+  uint64_t discovered; /* as their filter has it, and the last summary */
+  nanoseconds retry, pause;    /* when they are tried again; and how long after that */
   const struct flow_summary *last; /* retained for the engine */
   nanoseconds last_begun;
   struct nat_reading reading;
@@ -51,12 +59,44 @@ static void take_events(const struct sock_diag_record *records, size_t count,
   pthread_mutex_unlock(&reader->mutex);
 }
 
-/* A summary says what is open; the events up to its begin say what has closed. */
+/* A summary says what is open; the events up to its begin say what has closed. On the
+ * thread of whoever makes the pass. */
 static void drain_before_pass(void *data) {
   struct nat_reader *reader = data;
 
+  pthread_mutex_lock(&reader->events_mutex);
   if (reader->events)
     close_events_drain(reader->events);
+  pthread_mutex_unlock(&reader->events_mutex);
+}
+
+static void set_events(struct nat_reader *reader, struct close_events *events) {
+  pthread_mutex_lock(&reader->events_mutex);
+  close_events_close(reader->events);
+  reader->events = events;
+  pthread_mutex_unlock(&reader->events_mutex);
+}
+
+/* What discovery may find out and passes go by: which gateways this machine's own
+ * connections do not take, and which map by local endpoint. A bit each. */
+static uint64_t find_discovered(const struct nat_config *config) {
+  uint64_t discovered = 0;
+
+  for (size_t i = 0; i < config->gateway_count; i++)
+    discovered |= (uint64_t)config->gateways[i].own_bypass << i |
+                  (uint64_t)config->gateways[i].endpoint_independent << (32 + i);
+  return discovered;
+}
+
+/* Whether anything was; a summary from before is then of no use. */
+static bool follow_discovery(struct nat_reader *reader) {
+  uint64_t discovered = find_discovered(reader->config);
+  bool changed = discovered != reader->discovered;
+
+  if (reader->events && changed)
+    close_events_refilter(reader->events, reader->config);
+  reader->discovered = discovered;
+  return changed;
 }
 
 static unsigned classify(const struct sock_diag_record *record, void *data) {
@@ -83,27 +123,67 @@ static int replace_engine(struct nat_reader *reader,
   return 0;
 }
 
+static void open_events(struct nat_reader *reader) {
+  struct close_events *opened = NULL;
+
+  reader->reading.events =
+      close_events_open(take_events, reader, reader->config, &opened);
+  reader->reading.events_buffer = opened ? close_events_buffer(opened) : 0;
+  set_events(reader, opened);
+}
+
+static void close_all_events(struct nat_reader *reader) {
+  set_events(reader, NULL);
+  reader->reading.events = reader->reading.thread = 0;
+  reader->reading.events_buffer = 0;
+}
+
 /* Events first: from there on nothing that closes is missed. Then what had closed
- * before; and the thread last, when all it touches is there. */
-static int count_sockets(struct nat_reader *reader) {
+ * before; and the thread last, when all it touches is there. Without it the events are
+ * taken at each read, and their buffer must hold them for so long. */
+static int start_with_sockets(struct nat_reader *reader) {
   struct nat_engine_settings settings = {.covered_since = {NAT_NEVER, NAT_NEVER},
                                          .slack = EVENTS_SLACK,
                                          .seed = reader->seed};
-  nanoseconds subscribed;
+  nanoseconds subscribed = clock_now(CLOCK_MONOTONIC);
   int status;
 
-  nat_tracked_free(reader->tracked);
-  reader->tracked = NULL;
-  reader->reading.events = close_events_open(take_events, reader, &reader->events);
-  subscribed = clock_now(CLOCK_MONOTONIC);
-  if (reader->reading.events == 0)
+  if (reader->events)
     settings.covered_since[NAT_TCP] = subscribed;
   status = replace_engine(reader, &settings);
   if (status < 0)
     return status;
   reader->reading.recall = nat_host_recall(reader->engine, reader->config, subscribed);
-  reader->reading.events_buffer = reader->events ? close_events_buffer(reader->events) : 0;
-  return reader->events ? close_events_start(reader->events) : 0;
+  reader->reading.thread = reader->events ? close_events_start(reader->events) : 0;
+  return 0;
+}
+
+static int count_sockets(struct nat_reader *reader) {
+  nat_tracked_free(reader->tracked);
+  reader->tracked = NULL;
+  reader->pause = RETRY_FIRST;
+  reader->retry = clock_now(CLOCK_MONOTONIC) + reader->pause;
+  open_events(reader);
+  return start_with_sockets(reader);
+}
+
+/* Once there are events all is counted anew, for what was before is not known. */
+static void retry_events(struct nat_reader *reader) {
+  nanoseconds now = clock_now(CLOCK_MONOTONIC);
+
+  if ((reader->events && reader->reading.thread == 0) || now < reader->retry)
+    return;
+  reader->pause = 2 * reader->pause < RETRY_MOST ? 2 * reader->pause : RETRY_MOST;
+  reader->retry = now + reader->pause;
+  if (reader->events) {
+    reader->reading.thread = close_events_start(reader->events);
+    return;
+  }
+  open_events(reader);
+  if (reader->events && start_with_sockets(reader) < 0) {
+    close_all_events(reader);
+    reader->reading.events = -ENOMEM;
+  }
 }
 
 /* The table itself remembers what has closed, for as long as its timeouts are. */
@@ -111,13 +191,12 @@ static int count_conntrack(struct nat_reader *reader) {
   nanoseconds now = clock_now(CLOCK_MONOTONIC);
   struct nat_engine_settings settings = {.slack = CONNTRACK_SLACK, .seed = reader->seed};
 
-  close_events_close(reader->events);
-  reader->events = NULL;
+  close_all_events(reader);
   nat_tracked_free(reader->tracked);
   reader->tracked = NULL;
   reader->timeouts = nat_conntrack_timeouts();
   reader->reading.reset_seen = reader->timeouts.tcp[CONNTRACK_TCP_CLOSE];
-  reader->reading.events = reader->reading.recall = 0;
+  reader->reading.recall = 0;
   settings.covered_since[NAT_TCP] = now - reader->timeouts.tcp[CONNTRACK_TCP_CLOSE];
   settings.covered_since[NAT_UDP] = now - reader->timeouts.udp;
   if (nat_tracked_new(reader->config, reader->seed, &reader->tracked) < 0)
@@ -186,9 +265,10 @@ static int join_pass(struct nat_reader *reader) {
 
 static int take_summary(struct nat_reader *reader, nanoseconds interval,
                         const struct flow_summary **summary) {
+  nanoseconds age = follow_discovery(reader) ? 0 : interval / 2;
   int status = join_pass(reader);
 
-  return status == 0 ? flow_share_take(reader->member, interval / 2, summary, NULL) : status;
+  return status == 0 ? flow_share_take(reader->member, age, summary, NULL) : status;
 }
 
 /* Under the mutex. */
@@ -265,8 +345,11 @@ static int start_over(struct nat_reader *reader, int status) {
 
 static int read_all(struct nat_reader *reader, nanoseconds interval,
                     const struct flow_summary **summary) {
-  int status = take_summary(reader, interval, summary);
+  int status;
 
+  if (!reader->tracked)
+    retry_events(reader);
+  status = take_summary(reader, interval, summary);
   reader->reading.sockets = status;
   if (status < 0)
     return status;
@@ -309,7 +392,9 @@ int nat_reader_new(const struct nat_config *config, struct nat_reader **reader) 
   if (!made)
     return -ENOMEM;
   made->config = config;
+  made->discovered = find_discovered(config);
   pthread_mutex_init(&made->mutex, NULL);
+  pthread_mutex_init(&made->events_mutex, NULL);
   if (getrandom(&made->seed, sizeof(made->seed), GRND_NONBLOCK) < 0)
     made->seed = (uint64_t)clock_now(CLOCK_REALTIME);
   status = start(made);
@@ -324,11 +409,12 @@ void nat_reader_free(struct nat_reader *reader) {
   if (!reader)
     return;
   flow_share_leave(reader->member);
-  close_events_close(reader->events);
+  set_events(reader, NULL);
   conntrack_close(reader->conntrack);
   nat_tracked_free(reader->tracked);
   nat_engine_free(reader->engine);
   flow_summary_release(reader->last);
   pthread_mutex_destroy(&reader->mutex);
+  pthread_mutex_destroy(&reader->events_mutex);
   free(reader);
 }

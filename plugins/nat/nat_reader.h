@@ -23,6 +23,7 @@ struct nat_reading {
   int udp;
   int conntrack;   /* where it is counted, or is to be looked at */
   int events;      /* socket-close events, where sockets are counted */
+  int thread;      /* that receives them; without it they are taken at each read */
   int addresses;   /* this machine's own */
   int recall;      /* connections closed before the start */
   uint64_t forgotten;      /* flows that were too many to be remembered */

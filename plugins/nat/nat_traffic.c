@@ -48,6 +48,62 @@ bool nat_traffic_takes(const struct nat_traffic *traffic,
   return !is_bypassed(traffic, destination);
 }
 
+struct edges {
+  uint32_t *numbers; /* may be NULL */
+  size_t count;
+};
+
+static void add_edge(struct edges *edges, uint64_t number) {
+  if (number == 0 || number > UINT32_MAX)
+    return;
+  if (edges->numbers)
+    edges->numbers[edges->count] = (uint32_t)number;
+  edges->count++;
+}
+
+static uint32_t number_of(const struct net_address *address) {
+  const uint8_t *bytes = address->bytes + 12;
+
+  return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+         bytes[3];
+}
+
+static void add_range(struct edges *edges, const struct nat_range *range) {
+  static const struct net_prefix ipv4 = IPV4(0, 0, 0, 0, 0);
+  bool first = net_prefix_contains(&ipv4, &range->first);
+  bool last = net_prefix_contains(&ipv4, &range->last);
+
+  if (first)
+    add_edge(edges, number_of(&range->first));
+  if (last)
+    add_edge(edges, (uint64_t)number_of(&range->last) + 1);
+}
+
+static void add_networks(struct edges *edges, const struct nat_networks *networks) {
+  for (size_t i = 0; i < networks->count; i++)
+    add_range(edges, &networks->ranges[i]);
+}
+
+static void add_prefix(struct edges *edges, const struct net_prefix *prefix) {
+  struct nat_range range = {prefix->base, prefix->base};
+
+  for (unsigned bit = prefix->length; bit < 128; bit++)
+    range.last.bytes[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
+  add_range(edges, &range);
+}
+
+size_t nat_traffic_edges(const struct nat_traffic *traffic, uint32_t *numbers) {
+  struct edges edges = {.numbers = numbers};
+
+  for (size_t i = 0; net_scope_prefix(i); i++)
+    add_prefix(&edges, net_scope_prefix(i));
+  for (size_t i = 0; i < sizeof(default_bypass) / sizeof(*default_bypass); i++)
+    add_prefix(&edges, &default_bypass[i]);
+  add_networks(&edges, &traffic->networks);
+  add_networks(&edges, &traffic->bypass);
+  return edges.count;
+}
+
 bool nat_traffic_takes_from(const struct nat_traffic *traffic,
                             const struct net_address *source) {
   static const struct net_address none, none_ipv4 = {{[10] = 0xff, [11] = 0xff}};

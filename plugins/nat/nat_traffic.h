@@ -21,6 +21,10 @@ void nat_traffic_free(struct nat_traffic *traffic);
 bool nat_traffic_takes(const struct nat_traffic *traffic,
                        const struct net_address *destination);
 
+/* IPv4 addresses, as numbers, at which it may change whether one is taken: between two
+ * neighbours all are treated alike. `edges` NULL: none is written. Returns how many. */
+size_t nat_traffic_edges(const struct nat_traffic *traffic, uint32_t *edges);
+
 /* Whether a connection from this address may be one of the gateway's. One that is not
  * known (all zero, in either family) may. */
 bool nat_traffic_takes_from(const struct nat_traffic *traffic,

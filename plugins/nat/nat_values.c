@@ -59,19 +59,21 @@ static void give_ends(const struct sink *sink, const struct nat_config *config,
          report->sources[i].ports);
 }
 
-/* What there is of TCP alone. Where conntrack is counted no event can be lost. */
+/* What there is of TCP alone. Where conntrack is counted no event can be lost; where there
+ * are none nothing is known of them. */
 static void give_tcp(const struct sink *sink, const struct nat_report *report,
                      const struct nat_reading *reading, uint32_t ephemeral_ports) {
-  bool sockets = reading->source == NAT_SOURCE_SOCKETS;
+  bool none = reading->source == NAT_SOURCE_SOCKETS && reading->events < 0;
 
   give(sink, NAT_PERCENT, "ephemeral",
        percent(report->estimate.local_ports, ephemeral_ports));
   give(sink, NAT_STALLED_CONNECTS, NULL, (double)report->estimate.stalled);
   give(sink, NAT_CONNECT_RATE, "busiest", report->connect_rate);
   give(sink, NAT_CONNECT_RATE, "sustainable", report->sustainable);
-  give(sink, NAT_COVERAGE, NULL, sockets && reading->events < 0 ? 0 : report->coverage);
-  if (!sockets || reading->events == 0)
-    give(sink, NAT_EVENTS_LOST, NULL, (double)report->events_lost);
+  if (none)
+    return;
+  give(sink, NAT_COVERAGE, NULL, report->coverage);
+  give(sink, NAT_EVENTS_LOST, NULL, (double)report->events_lost);
 }
 
 void nat_values_give(const struct nat_config *config, const struct nat_engine *engine,

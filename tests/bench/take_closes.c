@@ -48,7 +48,7 @@ int main(void) {
   if (nat_config_complete(&config) < 0 || nat_engine_new(&config, &settings, &engine) < 0)
     error(1, ENOMEM, "engine");
   nat_engine_read(engine, &nothing);
-  status = close_events_open(take, NULL, &events);
+  status = close_events_open(take, NULL, NULL, &events);
   if (status == 0)
     status = close_events_start(events);
   if (status < 0)

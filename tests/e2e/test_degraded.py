@@ -15,6 +15,10 @@ def wait_for_intervals(collectd, number):
     return collectd.wait_for(advanced, SECONDS, f"{number} further intervals")
 
 
+def wait_for_a_probe(collectd):
+    collectd.wait_for(lambda metrics: metrics.find("collectd_egress_probe_up"), SECONDS, "a probe")
+
+
 def lines_with(collectd, *words):
     return [line for line in collectd.log().splitlines() if all(word in line for word in words)]
 
@@ -28,7 +32,7 @@ def test_without_net_admin(lab, start_collectd):
     # From /proc.
     assert metrics.value("collectd_egress_netlink_conntrack", egress_netlink="conntrack", type="max") > 0
     assert metrics.find("collectd_egress_nat_ports_used")
-    assert metrics.find("collectd_egress_probe_up")
+    wait_for_a_probe(collectd)
     for plugin in ("egress_netlink", "egress_nat"):
         assert len(lines_with(collectd, plugin, "CAP_NET_ADMIN")) == 1, collectd.log()
 
@@ -58,14 +62,14 @@ def test_without_sock_diag(lab, start_collectd, refuse_netlink):
     assert metrics.value("collectd_egress_netlink_udp_sockets", egress_netlink="all") is not None
     assert not metrics.find("collectd_egress_netlink_latency")
     assert metrics.find("collectd_egress_nat_ports_used")
-    assert metrics.find("collectd_egress_probe_up")
+    wait_for_a_probe(collectd)
     for plugin, name in (("egress_netlink", "TCP"), ("egress_netlink", "UDP"), ("egress_nat", "TCP")):
         assert len(lines_with(collectd, plugin, f"{name} sockets", "/proc/net/")) == 1, collectd.log()
 
 
 def test_a_proxy_that_hangs_holds_nothing_up(lab, start_collectd):
     collectd = start_collectd(lab, "vm", interval=1)
-    collectd.wait_for(lambda metrics: metrics.find("collectd_egress_probe_up"), SECONDS, "a probe")
+    wait_for_a_probe(collectd)
     lab.break_("vm", "pause")
     try:
         collectd.wait_for(lambda metrics: metrics.value("collectd_egress_probe_up", egress_probe="vm:api") == 0, SECONDS,

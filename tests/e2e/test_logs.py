@@ -35,13 +35,11 @@ def wait_lines(path, condition, what):
     return lines_of(path)
 
 
-def shipped(name, **paths):
-    """A file of etc/ with its folders moved into the lab."""
+def shipped(name, old, new):
+    """A file of etc/ with its log folder moved into the lab."""
     text = (ETC / name).read_text(encoding="utf-8")
-    for old, new in paths.values():
-        assert old in text
-        text = text.replace(old, str(new))
-    return text
+    assert old in text
+    return text.replace(old, str(new))
 
 
 # --- Squid ---------------------------------------------------------------------------------------------------------
@@ -65,7 +63,7 @@ def squid_lines_fixture(_shared_lab):
     ask("malformed", "--request-target", "/no/absolute", f"http://{API.name}/")
     _shared_lab.break_("inet", "refuse:api.example.com")
     ask("refused", f"http://{API.name}/")
-    _shared_lab.mend()
+    _shared_lab.reset()
     return found
 
 
@@ -111,7 +109,7 @@ def ulogd(lab, folder):
     """ulogd2 with the shipped configuration, and the shipped rules, in the VM."""
     folder.mkdir()
     configuration = folder / "ulogd.conf"
-    configuration.write_text(shipped("logs/ulogd.conf", log=("/var/log/ulog", folder)), encoding="utf-8")
+    configuration.write_text(shipped("logs/ulogd.conf", "/var/log/ulog", folder), encoding="utf-8")
     lab.exec("vm", ["nft", "-f", str(ETC / "logs" / "egress-log.nft")], check=True)
     child = lab.popen("vm", ["ulogd", "--configfile", str(configuration)], stdout=subprocess.DEVNULL,
                       stderr=subprocess.DEVNULL)
@@ -132,7 +130,7 @@ def connections(path, prefix):
 def test_connections_that_the_nat_drops_are_logged(lab, tmp_path):
     """80 connections through 64 ports: each is logged, and those without a port again."""
     with ulogd(lab, tmp_path / "ulog") as log:
-        load = lab.load("vm", "hold", API.address, 443, "--count", 80, "--seconds", 12)
+        load = lab.load("vm", "hold", API.address, 443, "--count", 80, "--seconds", 30)
         wait_lines(log, lambda _: len(connections(log, "egress-new")) >= 80
                    and len(connections(log, "egress-again")) >= 10, "connections, and SYNs sent again")
         load.terminate()
@@ -166,7 +164,7 @@ def notified_fixture(lab, start_collectd):
     path = folder / "notifications.json"
     path.unlink(missing_ok=True)
     stock = 'PluginDir "/usr/lib/collectd"\n'
-    notifications = shipped("collectd/notifications.conf", log=("/var/log/collectd-egress", folder))
+    notifications = shipped("collectd/notifications.conf", "/var/log/collectd-egress", folder)
     body = (lab_collectd.stanzas(lab.id, "vm", lab.settings) + stock + notifications
             + (ETC / "collectd" / "thresholds.conf").read_text(encoding="utf-8"))
     return start_collectd(lab, "vm", body=body, interval=1), path

@@ -295,7 +295,8 @@ class TestTree:
     PARTS = [path for folder in ("plugins", "tests", "etc", "man") for path in (TOP / folder).rglob("local.mk")]
 
     def test_every_part_is_included(self):
-        included = re.findall(r"^include (\S+)$", (TOP / "Makefile.am").read_text(), re.M)
+        included = [name for path in (TOP / "Makefile.am", *self.PARTS)
+                    for name in re.findall(r"^include (\S+)$", path.read_text(), re.M)]
         assert sorted(included) == sorted(str(path.relative_to(TOP)) for path in self.PARTS)
 
     @pytest.mark.parametrize("pattern", ["tests/unit/test_*.c", "tests/fuzz/fuzz_*.c", "tests/unit/test_*.py"])

@@ -78,22 +78,24 @@ def wait_written(lab, collectd, condition, what):
 @pytest.mark.usefixtures("monitoring")
 @pytest.mark.parametrize("token_bytes", [200, LONGEST_TOKEN])
 def test_a_short_token_works(lab, token_bytes):
-    wanted = {"custom.googleapis.com/collectd/egress_nat/ports_used", "custom.googleapis.com/collectd/egress_probe/up",
-              "custom.googleapis.com/collectd/egress_probe/results"}
+    wanted = {("egress_nat/ports_used", "nat:tcp"), ("egress_probe/up", "vm:api"), ("egress_probe/results", "vm:api")}
     seen = {}
 
     def everything(entry):
         if entry["what"] == "timeSeries" and entry["status"] == 200:
-            seen.update({each["metric"]["type"]: each for each in entry["series"]})
+            seen.update({(each["metric"]["type"].removeprefix("custom.googleapis.com/collectd/"),
+                          each["metric"]["labels"]["plugin_instance"]): each for each in entry["series"]
+                         if "plugin_instance" in each["metric"]["labels"]})
         return wanted <= set(seen)
 
     with run(lab, token_bytes) as collectd:
         wait_written(lab, collectd, everything, "time series")
         assert not [entry for entry in written(lab) if entry["status"] != 200]
-    used = seen["custom.googleapis.com/collectd/egress_nat/ports_used"]
-    assert used["metric"]["labels"]["plugin_instance"] == "nat:tcp" and used["metric"]["labels"]["host"] == "vm"
+    used = seen["egress_nat/ports_used", "nat:tcp"]
+    assert used["metric"]["labels"]["host"] == "vm"
     assert used["resource"]["labels"]["zone"] == "europe-west3-b"
-    assert seen["custom.googleapis.com/collectd/egress_probe/results"]["metricKind"] == "CUMULATIVE"
+    results = seen["egress_probe/results", "vm:api"]
+    assert results["metricKind"] == "CUMULATIVE" and results["metric"]["labels"]["type_instance"]
 
 
 @pytest.mark.usefixtures("monitoring")

@@ -2,6 +2,7 @@
 """The stanzas of etc/collectd at work: each file as it is shipped but for names and addresses, which are the lab's."""
 
 import re
+import sys
 from pathlib import Path
 
 import builds
@@ -10,6 +11,10 @@ from egress_lab import collectd as lab_collectd
 from egress_lab import fake_gcp, gcp, sites
 
 ETC = Path(__file__).resolve().parents[2] / "etc" / "collectd"
+sys.path.insert(0, str(ETC.parents[1] / "tests" / "tools"))
+
+import documents  # noqa: E402
+
 SECONDS = 60
 LAB_TARGETS = {"https://github.com/": "https://api.example.com/",
                "https://api.stripe.com/healthcheck": "https://git.example.net/",
@@ -102,6 +107,27 @@ def test_a_gke_node(lab):
         wait_for(collectd, ("collectd_egress_nat_ports_limit", {"egress_nat": "nat:tcp"}),
                  ("collectd_egress_netlink_tcp_connections", {"egress_netlink": "internet", "type": "ESTABLISHED"}),
                  ("collectd_egress_netlink_conntrack", {"egress_netlink": "conntrack", "type": "entries"}))
+
+
+def thresholds(text):
+    """[(plugin, type, instance or None)] of a <Plugin threshold> block."""
+    found = []
+    for plugin, block in re.findall(r'^  <Plugin "(\w+)">\n(.*?)^  </Plugin>', text, re.M | re.S):
+        for name, inner in re.findall(r'^    <Type "(\w+)">\n(.*?)^    </Type>', block, re.M | re.S):
+            instance = re.search(r'Instance "(\w+)"', inner)
+            found.append((plugin, name, instance[1] if instance else None))
+    return found
+
+
+def test_each_threshold_is_one_on_a_value_that_there_is():
+    """collectd takes any name; the manual pages have those of the plugins' tables."""
+    found = thresholds((ETC / "thresholds.conf").read_text(encoding="utf-8"))
+    assert len(found) >= 10
+    for plugin, name, instance in found:
+        page = (ETC.parents[1] / "man" / f"{plugin}.5").read_text(encoding="utf-8")
+        text = documents.metrics(page).get(name)
+        assert text is not None, f"{plugin} has no {name}"
+        assert instance is None or re.search(rf"\b{instance}\b", text), f"{plugin}: {name} has no {instance}"
 
 
 # --- To a central collectd ------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ static void connect_and_close(int listener, const struct sockaddr_in *address,
 
 static struct close_events *open_events(void) {
   struct close_events *events = NULL;
-  int status = close_events_open(take, NULL, &events);
+  int status = close_events_open(take, NULL, NULL, &events);
 
   if (status == -EPERM || status == -EPROTONOSUPPORT || status == -ENOENT) {
     print_message("skipped: no close events here: %s\n", strerror(-status));
@@ -133,10 +133,54 @@ static void test_drain_needs_no_thread(void **state) {
   close(listener);
 }
 
+static void count(const struct sock_diag_record *records, size_t count, uint64_t lost,
+                  nanoseconds now, void *data) {
+  unsigned *counter = data;
+
+  (void)lost;
+  (void)now;
+  for (size_t i = 0; i < count; i++)
+    *counter += records[i].remote.port == seen.port;
+}
+
+/* Loopback takes no gateway. The kernel hands one event to both. */
+static void test_the_kernel_keeps_back_what_takes_no_gateway(void **state) {
+  struct nat_config config = NAT_CONFIG_DEFAULTS;
+  struct sockaddr_in address;
+  int listener = listen_on_loopback(&address);
+  struct close_events *all = open_events(), *few = NULL;
+  unsigned before = seen.orderly, some = 0;
+  size_t length;
+
+  (void)state;
+  assert_int_equal(0, nat_config_complete(&config));
+  assert_int_equal(0, close_events_open(count, &some, &config, &few));
+  assert_true(close_events_filter_length(few) > 0);
+  assert_int_equal(0, close_events_filter_length(all));
+  connect_and_close(listener, &address, false);
+  for (unsigned i = 0; i < WAIT_MS && seen.orderly == before; i++) {
+    usleep(1000);
+    close_events_drain(all);
+  }
+  assert_int_equal(before + 1, seen.orderly);
+  close_events_drain(few);
+  assert_int_equal(0, some);
+
+  length = close_events_filter_length(few);
+  config.gateways[0].own_bypass = true;
+  close_events_refilter(few, &config);
+  assert_in_range(close_events_filter_length(few), 1, length - 1);
+  nat_config_free(&config);
+  close_events_close(all);
+  close_events_close(few);
+  close(listener);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_thread_receives),
       cmocka_unit_test(test_drain_needs_no_thread),
+      cmocka_unit_test(test_the_kernel_keeps_back_what_takes_no_gateway),
   };
 
   return cmocka_run_group_tests_name("close_events", tests, NULL, NULL);

@@ -189,7 +189,7 @@ static void test_memory_of_a_million_held_ports(void **state) {
                 (double)grown / HELD, HELD,
                 (double)(grown + (empty - before)) / (1 << 20),
                 (double)(empty - before) / (1 << 20));
-  assert_true(grown <= 16.0 * HELD);
+  assert_true((double)grown <= 16.0 * HELD);
   assert_true(grown + (empty - before) < 32u << 20);
   nat_model_free(model);
   assert_true(in_use() < before + (1 << 20));

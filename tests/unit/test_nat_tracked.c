@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include "gateway_settings.h"
 #include "nat_source.h"
 #include "nat_tracked.h"
 
@@ -235,6 +236,86 @@ static void test_a_local_endpoint_counts_once(void **state) {
   assert_int_equal(2, ports[NAT_HIGH]);
 }
 
+/* --- What is discovered ---------------------------------------------------------------- */
+
+static void discover(struct world *world, struct gateway_facts facts) {
+  static const struct gateway_figures none;
+
+  facts.known = true;
+  assert_true(gateway_settings_apply(&world->config.gateways[0], &facts, &none));
+  nat_engine_configure(world->engine, 0);
+}
+
+/* Two local endpoints, one of them toward three destinations. */
+static void test_a_mapping_found_out_later(void **state) {
+  struct world *world = *state;
+  struct net_endpoint local = at("10.1.0.1", 4000);
+
+  for (unsigned read = 0; read < 3; read++) {
+    if (read > 0)
+      discover(world, (struct gateway_facts){.endpoint_independent = read == 1});
+    begin(world, (1000 + read) * S);
+    for (uint16_t port = 1; port <= 4; port++) {
+      struct conntrack_flow entry = entry_of(local, at("198.51.100.1", port),
+                                             CONNTRACK_TCP_ESTABLISHED, 431999);
+
+      entry.reply_destination.port = entry.source.port = port == 4 ? 4001 : 4000;
+      tell(world, &entry, (1000 + read) * S);
+    }
+    assert_int_equal(read == 1 ? 2 : 1, finish(world, NAT_TCP)[NAT_BEST]);
+  }
+}
+
+static void test_the_timeout_of_udp_found_out_later(void **state) {
+  struct world *world = *state;
+  struct conntrack_flow entry = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 53), 0,
+                                         120 - 45); /* its last packet: 45 s ago */
+
+  entry.protocol = IPPROTO_UDP;
+  entry.assured = true;
+  world->config.gateways[0].udp_timeout = 30 * S;
+  nat_engine_configure(world->engine, 0);
+  for (unsigned read = 0; read < 2; read++) {
+    if (read == 1)
+      discover(world, (struct gateway_facts){.udp = 60 * S});
+    begin(world, (1000 + read) * S);
+    tell(world, &entry, (1000 + read) * S);
+    assert_int_equal(read, finish(world, NAT_UDP)[NAT_BEST]);
+  }
+}
+
+/* The machine's own address has an external one beside it; those it forwards for have
+ * none. */
+static void test_what_is_forwarded_takes_the_gateway_all_the_same(void **state) {
+  struct world *world = *state;
+  struct conntrack_flow own = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443),
+                                       CONNTRACK_TCP_ESTABLISHED, 431999);
+  struct conntrack_flow forwarded = entry_of(at("10.8.0.7", 4000), at("198.51.100.1", 443),
+                                             CONNTRACK_TCP_ESTABLISHED, 431999);
+  struct conntrack_flow masqueraded = forwarded;
+
+  masqueraded.source.port = 4001;
+  masqueraded.reply_destination = at("10.1.0.1", 4001);
+  for (unsigned read = 0; read < 2; read++) {
+    if (read == 1) {
+      nat_tracked_free(world->tracked);
+      nat_engine_free(world->engine);
+      start(world);
+      discover(world, (struct gateway_facts){.type = GCP_NAT_PUBLIC, .external = "192.0.2.9"});
+    }
+    begin(world, (1000 + read) * S);
+    tell(world, &own, (1000 + read) * S);
+    tell(world, &forwarded, (1000 + read) * S);
+    tell(world, &masqueraded, (1000 + read) * S);
+    assert_int_equal(read == 0 ? 3 : 1, finish(world, NAT_TCP)[NAT_LOW]);
+  }
+  /* A port that listens here is no matter to those. */
+  nat_engine_add_listener(world->engine, 4000);
+  begin(world, 1002 * S);
+  tell(world, &forwarded, 1002 * S);
+  assert_int_equal(1, finish(world, NAT_TCP)[NAT_LOW]);
+}
+
 static void test_a_reset_that_vanished_between_two_dumps(void **state) {
   struct world *world = *state;
   struct conntrack_flow entry = entry_of(at("10.1.0.1", 4000), at("198.51.100.1", 443),
@@ -389,6 +470,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_with_the_kernels_own_timeouts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_with_shorter_timeouts, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_endpoint_independent_mapping, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_a_mapping_found_out_later, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_the_timeout_of_udp_found_out_later, set_up,
+                                      tear_down),
+      cmocka_unit_test_setup_teardown(
+          test_what_is_forwarded_takes_the_gateway_all_the_same, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_a_local_endpoint_counts_once, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_a_reset_that_vanished_between_two_dumps, set_up,
                                       tear_down),

@@ -3,6 +3,7 @@
 
 import http.client
 import json
+import shutil
 import subprocess
 from urllib.parse import quote
 
@@ -52,18 +53,20 @@ class PrometheusServer:
 
     def wait_for(self, expression, seconds, condition=bool):
         """Ask until condition([(labels, value)]) is true, and return that answer."""
+        last = None
+
         def ask():
+            nonlocal last
             if self.child.poll() is not None:
                 raise LabError(f"Prometheus has ended\n{self.log()[-4000:]}")
             try:
-                self.last = self.query(expression)
+                last = self.query(expression)
             except (OSError, http.client.HTTPException, ValueError):
                 return None
-            return (self.last,) if condition(self.last) else None
-        self.last = None
+            return (last,) if condition(last) else None
         found = process.wait_until(ask, seconds, pause=0.2)
         if found is None:
-            raise LabError(f"Prometheus: {expression}: not so within {seconds} s; the last answer: {self.last}\n"
+            raise LabError(f"Prometheus: {expression}: not so within {seconds} s; the last answer: {last}\n"
                            f"{self.log()[-2000:]}")
         return found[0]
 
@@ -81,9 +84,10 @@ class PrometheusServer:
 
 
 def start(lab_id, part, text):
-    """Start Prometheus in a part, with the text of its configuration."""
+    """Start Prometheus in a part, with the text of its configuration, and no memory of an earlier one."""
     folder = identity.directory(lab_id) / f"prometheus-{part}"
-    folder.mkdir(mode=0o755, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o755)
     path = folder / "prometheus.yml"
     path.write_text(text, encoding="utf-8")
     argv = [_BINARY, f"--config.file={path}", f"--storage.tsdb.path={folder / 'data'}",
