@@ -20,11 +20,19 @@ def without_variables(text):
 
 
 def of_rules(text):
-    """Rules of Prometheus and of Managed Prometheus (one or more documents): (where, expression, record or None)."""
+    """Rules of Prometheus and of Managed Prometheus (one or more documents): (where, expression, the rule)."""
     for document in yaml.safe_load_all(text):
         for group in ((document or {}).get("spec") or document or {}).get("groups") or []:
             for rule in group["rules"]:
                 yield rule.get("alert") or rule["record"], rule["expr"], rule
+                for name, text in rule.get("annotations", {}).items():
+                    yield from ((f"{rule['alert']}, {name}", found, {}) for found in of_template(text))
+
+
+def of_template(text):
+    """The queries that an annotation makes: `query (printf "..." VALUES)`, or `query "..."`."""
+    for quoted in re.findall(r'\bquery \(?(?:printf )?("(?:[^"\\]|\\.)*"|`[^`]*`)', text):
+        yield promql.unquote(quoted).replace("%q", '"x"')
 
 
 def of_json(text):
@@ -57,6 +65,13 @@ def label_values(text):
 def of_markdown(text):
     for number, block in enumerate(re.findall(r"^```promql\n(.*?)^```", text, re.M | re.S), 1):
         yield f"query {number}", block
+
+
+def of_page(text):
+    """Console templates, pages and their scripts: every quoted text that names a metric."""
+    for number, (quote, found) in enumerate(re.findall(r"""(["'`])((?:(?!\1)[^\n])*\bcollectd_\w(?:(?!\1)[^\n])*)\1""",
+                                                       text), 1):
+        yield f"{number}, in {quote}", without_variables(found)
 
 
 def complaints(text, known):

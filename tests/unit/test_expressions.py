@@ -30,6 +30,8 @@ STOCK_TYPES = Path("/usr/share/collectd/types.db")
 RULES = ("etc/prometheus/rules/*.yml", "etc/kubernetes/*.yaml")
 FILES = {expressions.of_rules: RULES,
          expressions.of_json: ("etc/grafana/*.json", "etc/cloud-monitoring/**/*.json"),
+         expressions.of_page: ("etc/prometheus/consoles/*", "tests/demo/egress_demo/**/*.html",
+                               "tests/demo/egress_demo/**/*.js"),
          expressions.of_markdown: ("etc/runbooks/*.md", "etc/**/README.md", "README.md")}
 
 
@@ -185,6 +187,16 @@ class Walker(unittest.TestCase):
                '"query": "label_values(collectd_egress_probe_up, chains)", "a": [{"expr": "x"}]}'
         self.assertEqual([found for _, found in expressions.of_json(text)],
                          ["no_such_metric", "count by (chains) (collectd_egress_probe_up)", "x"])
+
+    def test_queries_of_pages(self):
+        text = """const a = "min(collectd_x)", b = 'collectd_y{a="b"}', c = "other"; f(`rate(collectd_z[5m])`)"""
+        self.assertEqual([found for _, found in expressions.of_page(text)],
+                         ["min(collectd_x)", 'collectd_y{a="b"}', "rate(collectd_z[5m])"])
+
+    def test_queries_of_annotations(self):
+        text = '{{ range query (printf "x{a=%q} == 0" $labels.a) }}{{ . }}{{ end }} {{ query "y" }}'
+        self.assertEqual(list(expressions.of_template(text)), ['x{a="x"} == 0', "y"])
+        self.assertIn("EgressFaultTarget, description", " ".join(where for where, _ in all_expressions()))
 
     def test_tokens(self):
         read = promql.read('sum by (a, b) (x{c="}",d=~`e\\d`}) / on (f) group_left (g) y offset 5m # z\n > bool 1e3')
