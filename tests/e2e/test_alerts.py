@@ -249,6 +249,9 @@ def fault(name, make, *arguments, expected, implied=""):
 
 
 PROBES = "ProbeFailing LatencyBurnFast LatencyBurnSlow"
+# When traffic begins (again), its ports rise for some seconds, and a forecast is made of that. Whoever waits 5 minutes,
+# as the alert does, never sees it; here it is nobody's fault but that of the row before.
+BEGINNING = frozenset({"EgressNatExhaustionSoon"})
 FAULTS = [
     fault("the VM's proxy is stopped", broken, "vm", "stop", expected=f"FaultHop FaultUnknown {PROBES}"),
     fault("the Pod's proxy hangs", broken, "podproxy", "pause", expected=f"FaultHop {PROBES}",
@@ -305,17 +308,18 @@ def test_a_fault_and_its_alerts(path, each):
     names = {alert for alert, _ in seen}
     seen_by_fault[each.name] = names
     print(f"{each.name}: {' '.join(sorted(f'{alert}({host})' for alert, host in seen))}")
-    assert names <= each.expected | each.implied, sorted(names - each.expected - each.implied)
+    unexpected = names - each.expected - each.implied - BEGINNING
+    assert not unexpected, sorted(unexpected)
 
 
 def test_the_table(path):
-    """Fault by alert: X is for it, i implied by it and seen, . implied and not seen this time."""
+    """Fault by alert: X is for it, i implied by it and seen, . implied and not seen this time, b of a beginning."""
     names = sorted(path.expressions)
     rows = []
     for each in FAULTS:
         seen = seen_by_fault.get(each.name, set())
         marks = ["X" if name in each.expected & seen else "i" if name in each.implied & seen
-                 else "." if name in each.implied else " " for name in names]
+                 else "." if name in each.implied else "b" if name in seen else " " for name in names]
         rows.append(f"{each.name:46}|{'|'.join(marks)}|")
     print("\n".join([*(f"{number:2} {name}" for number, name in enumerate(names)), *rows]))
     assert set(seen_by_fault) == {each.name for each in FAULTS}
