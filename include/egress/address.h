@@ -31,6 +31,12 @@ struct net_prefix {
   uint8_t length;
 };
 
+/* The prefix a.b.c.d/bits, as an initializer. */
+#define NET_PREFIX_IPV4(a, b, c, d, bits)                                                \
+  {                                                                                      \
+    .base = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}}, .length = 96 + (bits) \
+  }
+
 /* Where an address lies, as seen from a machine in a private network. Public
  * is what is in none of the special ranges listed in address.c; addresses
  * reserved for documentation count as public. */

@@ -56,7 +56,6 @@ struct flow_remote {
   uint32_t half_open; /* SYN_SENT */
   uint32_t stalled;   /* of those half_open: at least one SYN was sent again */
   uint32_t time_wait; /* minisockets in TIME_WAIT or FIN_WAIT2 */
-  uint32_t time_wait_age_ms; /* age of the oldest minisocket, by its timer */
   uint32_t idle;   /* of those open: FLOW_IDLE, where the pass had tcp_info */
   uint32_t drowsy; /* FLOW_DROWSY, the same */
 };

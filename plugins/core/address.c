@@ -19,26 +19,20 @@ struct special_range {
   enum net_scope scope;
 };
 
-#define IPV4(a, b, c, d, bits)                                                 \
-  {                                                                            \
-    .base = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}},          \
-    .length = IPV4_BITS + (bits)                                               \
-  }
-
 /* IANA's special-purpose address registries (RFC 6890), but for the ranges
  * reserved for documentation (RFC 5737, RFC 3849), which count as public. IPv4's
  * come first, IPV4_RANGES of them. */
 static const struct special_range special_ranges[] = {
-    {IPV4(127, 0, 0, 0, 8), NET_SCOPE_LOOPBACK},   /* RFC 1122 */
-    {IPV4(10, 0, 0, 0, 8), NET_SCOPE_PRIVATE},     /* RFC 1918 */
-    {IPV4(172, 16, 0, 0, 12), NET_SCOPE_PRIVATE},  /* RFC 1918 */
-    {IPV4(192, 168, 0, 0, 16), NET_SCOPE_PRIVATE}, /* RFC 1918 */
-    {IPV4(169, 254, 0, 0, 16), NET_SCOPE_PRIVATE}, /* link-local, RFC 3927 */
-    {IPV4(100, 64, 0, 0, 10), NET_SCOPE_PRIVATE},  /* shared, RFC 6598 */
-    {IPV4(0, 0, 0, 0, 8), NET_SCOPE_PRIVATE},      /* this network, RFC 791 */
-    {IPV4(192, 0, 0, 0, 24), NET_SCOPE_PRIVATE},   /* IETF protocols, RFC 6890 */
-    {IPV4(198, 18, 0, 0, 15), NET_SCOPE_PRIVATE},  /* benchmarks, RFC 2544 */
-    {IPV4(224, 0, 0, 0, 3), NET_SCOPE_PRIVATE}, /* multicast, reserved, broadcast */
+    {NET_PREFIX_IPV4(127, 0, 0, 0, 8), NET_SCOPE_LOOPBACK},   /* RFC 1122 */
+    {NET_PREFIX_IPV4(10, 0, 0, 0, 8), NET_SCOPE_PRIVATE},     /* RFC 1918 */
+    {NET_PREFIX_IPV4(172, 16, 0, 0, 12), NET_SCOPE_PRIVATE},  /* RFC 1918 */
+    {NET_PREFIX_IPV4(192, 168, 0, 0, 16), NET_SCOPE_PRIVATE}, /* RFC 1918 */
+    {NET_PREFIX_IPV4(169, 254, 0, 0, 16), NET_SCOPE_PRIVATE}, /* link-local, RFC 3927 */
+    {NET_PREFIX_IPV4(100, 64, 0, 0, 10), NET_SCOPE_PRIVATE},  /* shared, RFC 6598 */
+    {NET_PREFIX_IPV4(0, 0, 0, 0, 8), NET_SCOPE_PRIVATE},      /* this network, RFC 791 */
+    {NET_PREFIX_IPV4(192, 0, 0, 0, 24), NET_SCOPE_PRIVATE},   /* IETF protocols, RFC 6890 */
+    {NET_PREFIX_IPV4(198, 18, 0, 0, 15), NET_SCOPE_PRIVATE},  /* benchmarks, RFC 2544 */
+    {NET_PREFIX_IPV4(224, 0, 0, 0, 3), NET_SCOPE_PRIVATE}, /* multicast, reserved, broadcast */
     {{.base = {{[15] = 1}}, .length = 128}, NET_SCOPE_LOOPBACK}, /* ::1 */
     {{.base = {{0}}, .length = 128}, NET_SCOPE_PRIVATE},         /* :: */
     {{.base = {{0xfc}}, .length = 7}, NET_SCOPE_PRIVATE},        /* RFC 4193 */

@@ -14,9 +14,6 @@
 #define PORTS 65536
 #define SEVERAL UINT32_MAX /* in by_local_port: toward one address */
 
-/* How long the kernel keeps a minisocket: TCP_TIMEWAIT_LEN, include/net/tcp.h. */
-#define TIME_WAIT_MS 60000u
-
 struct flow_builder {
   struct flow_groups groups;
   flow_classifier *classify;
@@ -127,22 +124,12 @@ static void count_groups(struct flow_builder *builder,
     count_rtt(builder, mask, rtt);
 }
 
-static void count_minisocket(struct flow_remote *remote,
-                             const struct sock_diag_record *record) {
-  uint32_t age =
-      record->expires_ms < TIME_WAIT_MS ? TIME_WAIT_MS - record->expires_ms : 0;
-
-  remote->time_wait++;
-  if (age > remote->time_wait_age_ms)
-    remote->time_wait_age_ms = age;
-}
-
 static void count_remote(struct flow_remote *remote,
                          const struct sock_diag_record *record, unsigned class) {
   if (!remote) /* no place for it: the table has counted that */
     return;
   if (record->minisocket) {
-    count_minisocket(remote, record);
+    remote->time_wait++;
   } else if (record->state == TCP_STATE_SYN_SENT) {
     remote->half_open++;
     if (record->retransmits > 0)

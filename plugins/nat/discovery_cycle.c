@@ -26,7 +26,8 @@ void discovery_cycle_init(struct discovery_cycle *cycle,
               .compute_url =
                   source->compute_url ? source->compute_url : GATEWAY_COMPUTE_URL,
               .monitoring_url = source->monitoring_url ? source->monitoring_url
-                                                       : GATEWAY_MONITORING_URL},
+                                                       : GATEWAY_MONITORING_URL,
+              .ca_cert = source->ca_cert},
       .scratch = scratch,
   };
   gateway_figures_init(&cycle->view.figures, now);

@@ -16,6 +16,7 @@ void gateway_source_free(struct gateway_source *source) {
   free(source->metadata_url);
   free(source->compute_url);
   free(source->monitoring_url);
+  free(source->ca_cert);
   *source = (struct gateway_source)GATEWAY_SOURCE_DEFAULTS;
 }
 
@@ -92,6 +93,7 @@ static const char *find_idle_option(const struct gateway_source *source) {
       {"MetadataURL", source->metadata_url != NULL},
       {"ComputeURL", source->compute_url != NULL},
       {"MonitoringURL", source->monitoring_url != NULL},
+      {"CACert", source->ca_cert != NULL},
   };
 
   for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
@@ -108,6 +110,13 @@ int gateway_source_check(const struct option *block, const struct gateway_source
     return option_fail(block, error,
                        "%s has a meaning with Discover true or CloudMonitoring true only",
                        idle);
+  /* The metrics nat/port_usage, allocated_ports and dropped_sent_packets_count have labels
+   * for the NAT and the protocol, none for a rule. */
+  if (source->rule != 0 && source->cloud_monitoring)
+    return option_fail(block, error,
+                       "NatRule with CloudMonitoring true: Cloud NAT's own figures are of "
+                       "the whole NAT, and none are of a rule; expected CloudMonitoring in "
+                       "a block without NatRule");
   return 0;
 }
 

@@ -19,6 +19,7 @@ struct gateway_source {
   int64_t rule;                          /* 0: not given */
   nanoseconds interval;
   char *metadata_url, *compute_url, *monitoring_url; /* NULL: the default */
+  char *ca_cert; /* a file of the authorities that https trusts; NULL: the system's */
 };
 
 #define GATEWAY_SOURCE_DEFAULTS                                                          \
@@ -36,7 +37,8 @@ int gateway_source_read_name(const struct option *option, char **name,
 int gateway_source_read_url(const struct option *option, char **url,
                             struct option_error *error);
 
-/* What has no meaning without Discover or CloudMonitoring must not be given. */
+/* What has no meaning without Discover or CloudMonitoring must not be given, nor a rule
+ * with CloudMonitoring. */
 int gateway_source_check(const struct option *block, const struct gateway_source *source,
                          struct option_error *error);
 

@@ -47,6 +47,7 @@ static int fetch(struct gcp_api *api, const struct gcp_call *call,
   struct gcp_http_answer answer;
   int status;
 
+  request->ca_cert = api->ca_cert;
   request->milliseconds = call->milliseconds;
   request->body_max = call->body_max;
   request->take = take_json;
@@ -114,7 +115,8 @@ static bool is_line(struct leaf *leaf) {
 static int read_leaf(struct gcp_api *api, const char *path, struct leaf *leaf,
                      struct gcp_trouble *trouble) {
   struct gcp_call call = metadata_call(api, LEAF_MAX);
-  struct gcp_http_request request = {.metadata = true,
+  struct gcp_http_request request = {.ca_cert = api->ca_cert,
+                                     .metadata = true,
                                      .milliseconds = call.milliseconds,
                                      .body_max = call.body_max,
                                      .take = take_leaf,

@@ -13,6 +13,7 @@
 struct gcp_api {
   struct gcp_http *http;
   const char *metadata_url, *compute_url, *monitoring_url; /* as configured */
+  const char *ca_cert; /* as in struct gcp_http_request */
   struct gcp_token token;
 };
 

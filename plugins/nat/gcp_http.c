@@ -162,6 +162,8 @@ static CURLcode set_options(struct transfer *transfer) {
   CURL_SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
   CURL_SET(CURLOPT_SSL_VERIFYPEER, 1L);
   CURL_SET(CURLOPT_SSL_VERIFYHOST, 2L);
+  if (request->ca_cert)
+    CURL_SET(CURLOPT_CAINFO, request->ca_cert);
   CURL_SET(CURLOPT_HEADERFUNCTION, take_header);
   CURL_SET(CURLOPT_HEADERDATA, transfer);
   CURL_SET(CURLOPT_WRITEFUNCTION, take_body);
@@ -227,9 +229,21 @@ static CURLcode run(struct gcp_http *http, struct transfer *transfer) {
 
 /* Not the words of libcurl's error buffer: those hold the milliseconds, and the same
  * trouble shall have the same words. */
+static const char *words_of(CURLcode code) {
+  switch (code) {
+  case CURLE_PEER_FAILED_VERIFICATION:
+    return "its certificate is of no authority that is trusted, has expired, or is for "
+           "another name: expected one that the system's authorities, or CACert, vouch for";
+  case CURLE_SSL_CACERT_BADFILE:
+    return "the file of CACert cannot be read, or holds no certificate";
+  default:
+    return curl_easy_strerror(code);
+  }
+}
+
 static void describe(struct gcp_http_answer *answer, CURLcode code) {
   if (answer->outcome == GCP_HTTP_UNREACHABLE)
-    snprintf(answer->detail, sizeof(answer->detail), "%s", curl_easy_strerror(code));
+    snprintf(answer->detail, sizeof(answer->detail), "%s", words_of(code));
 }
 
 void gcp_http_get(struct gcp_http *http, const struct gcp_http_request *request,

@@ -24,12 +24,13 @@ enum gcp_http_outcome {
 struct gcp_http_answer {
   enum gcp_http_outcome outcome;
   int status;      /* HTTP's; 0: none came */
-  char detail[96]; /* for GCP_HTTP_UNREACHABLE: why, in libcurl's words */
+  char detail[160]; /* for GCP_HTTP_UNREACHABLE: why, in libcurl's words or our own */
   struct gcp_error error; /* what a status from 400 on said */
 };
 
 struct gcp_http_request {
   const char *url;
+  const char *ca_cert; /* a file of the authorities to trust; NULL: the system's */
   const char *token; /* sent as a bearer token; NULL: none */
   bool metadata;     /* ask, and be answered, with Metadata-Flavor: Google */
   int milliseconds;  /* for all of it */

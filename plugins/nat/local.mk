@@ -27,11 +27,13 @@ noinst_HEADERS += \
 	plugins/nat/nat_forecast.h \
 	plugins/nat/nat_gone.h \
 	plugins/nat/nat_held.h \
+	plugins/nat/nat_intake.h \
 	plugins/nat/nat_host.h \
 	plugins/nat/nat_merge.h \
 	plugins/nat/nat_metrics.h \
 	plugins/nat/nat_model.h \
 	plugins/nat/nat_model_state.h \
+	plugins/nat/nat_neighbour.h \
 	plugins/nat/nat_networks.h \
 	plugins/nat/nat_ranges_file.h \
 	plugins/nat/nat_reader.h \
@@ -84,6 +86,7 @@ libegress_nat_la_SOURCES = \
 	plugins/nat/nat_merge.c \
 	plugins/nat/nat_metrics.c \
 	plugins/nat/nat_model.c \
+	plugins/nat/nat_neighbour.c \
 	plugins/nat/nat_networks.c \
 	plugins/nat/nat_ranges_file.c \
 	plugins/nat/nat_reader.c \
@@ -107,6 +110,8 @@ egress_nat_la_SOURCES = \
 	plugins/nat/egress_nat.c \
 	plugins/nat/egress_nat_gateway.c
 
+noinst_HEADERS += tests/unit/nat_given.h
+
 if HAVE_CMOCKA
 check_PROGRAMS += \
 	tests/unit/test_close_event \
@@ -121,9 +126,12 @@ check_PROGRAMS += \
 	tests/unit/test_nat_forecast \
 	tests/unit/test_nat_gone \
 	tests/unit/test_nat_model \
+	tests/unit/test_nat_neighbour \
 	tests/unit/test_nat_reader \
+	tests/unit/test_nat_reference \
 	tests/unit/test_nat_retime \
 	tests/unit/test_nat_reuse \
+	tests/unit/test_nat_table \
 	tests/unit/test_nat_top \
 	tests/unit/test_nat_tracked \
 	tests/unit/test_nat_traffic
@@ -156,9 +164,21 @@ tests_unit_test_nat_gone_SOURCES = tests/unit/test_nat_gone.c
 tests_unit_test_nat_gone_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_gone_LDADD = $(NAT_UNIT_LIBS)
 
+tests_unit_test_nat_reference_SOURCES = tests/unit/test_nat_reference.c
+tests_unit_test_nat_reference_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_reference_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_table_SOURCES = tests/unit/test_nat_table.c
+tests_unit_test_nat_table_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_table_LDADD = $(NAT_UNIT_LIBS)
+
 tests_unit_test_nat_model_SOURCES = tests/unit/test_nat_model.c
 tests_unit_test_nat_model_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_model_LDADD = $(NAT_UNIT_LIBS)
+
+tests_unit_test_nat_neighbour_SOURCES = tests/unit/test_nat_neighbour.c
+tests_unit_test_nat_neighbour_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_neighbour_LDADD = $(NAT_UNIT_LIBS)
 
 tests_unit_test_nat_reader_SOURCES = tests/unit/test_nat_reader.c
 tests_unit_test_nat_reader_CFLAGS = $(NAT_UNIT_CFLAGS)

@@ -263,6 +263,7 @@ static int read_gateway_options(const struct option *block,
       {.name = "MetadataURL", .kind = OPTION_CUSTOM, .read = read_metadata_url},
       {.name = "ComputeURL", .kind = OPTION_CUSTOM, .read = read_compute_url},
       {.name = "MonitoringURL", .kind = OPTION_CUSTOM, .read = read_monitoring_url},
+      {.name = "CACert", .kind = OPTION_TEXT, .offset = GATEWAY_FIELD(source.ca_cert)},
   };
   int result =
       option_walk(block, rules, sizeof(rules) / sizeof(*rules), gateway, error);

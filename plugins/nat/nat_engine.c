@@ -39,6 +39,10 @@ static struct nat_model_settings settings_of(const struct nat_gateway_config *ow
   return settings;
 }
 
+static uint32_t destinations_max(const struct nat_engine_settings *settings) {
+  return settings->destinations_max ? settings->destinations_max : NAT_DESTINATIONS_MAX;
+}
+
 static int make_gateway(struct nat_gateway *gateway, const struct nat_config *config,
                         const struct nat_gateway_config *own,
                         const struct nat_engine_settings *settings) {
@@ -50,7 +54,7 @@ static int make_gateway(struct nat_gateway *gateway, const struct nat_config *co
 
     model.slack = settings->slack;
     model.covered_since = settings->covered_since[protocol];
-    model.destinations_max = NAT_DESTINATIONS_MAX;
+    model.destinations_max = destinations_max(settings);
     model.seed = settings->seed;
     status = make_side(&gateway->sides[protocol], config, &model,
                        own->endpoint_independent);
@@ -64,7 +68,7 @@ static void start_by_local(const struct nat_engine *engine, struct nat_side *sid
                            struct nat_model_settings settings) {
   settings.slack = engine->settings.slack;
   settings.covered_since = engine->begun;
-  settings.destinations_max = NAT_DESTINATIONS_MAX;
+  settings.destinations_max = destinations_max(&engine->settings);
   settings.seed = engine->settings.seed;
   settings.distinct = true;
   if (nat_model_new(&settings, &side->by_local) < 0)

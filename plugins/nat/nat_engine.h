@@ -44,6 +44,7 @@ struct nat_engine;
 struct nat_engine_settings {
   nanoseconds covered_since[NAT_PROTOCOLS]; /* as in struct nat_model_settings; by protocol */
   nanoseconds slack;
+  uint32_t destinations_max; /* 0: NAT_DESTINATIONS_MAX */
   uint64_t seed;
 };
 

@@ -29,6 +29,27 @@ void nat_engine_close_flow(struct nat_engine *engine, nanoseconds time,
     nat_model_close_at(side->by_local, time, place->local, kind);
 }
 
+/* Where several ports are in use at the address, that of the connection's neighbours is
+ * likely, not certain: hence in the high bound of the others too, and no witness for its
+ * own neighbours, or one error would draw others after it. */
+static void close_portless(struct nat_engine *engine, struct nat_side *side,
+                           nanoseconds time, const struct nat_ends *ends,
+                           enum nat_close kind) {
+  struct net_endpoint remote = ends->remote;
+  bool shared = false;
+
+  nat_table_by_address(nat_model_table(side->by_remote), &remote.address, &shared);
+  if (shared)
+    remote.port = nat_neighbours_find(&engine->neighbours, ends->local.port,
+                                      &remote.address, time);
+  if (remote.port == 0) {
+    nat_model_close_portless(side->by_remote, time, &remote.address, kind);
+    return;
+  }
+  nat_model_close(side->by_remote, time, &remote, &ends->local, kind);
+  nat_model_lost(side->by_remote, time, 1);
+}
+
 static void close_connection(struct nat_engine *engine, nanoseconds time,
                              const struct nat_ends *ends, enum nat_close kind) {
   struct nat_place place;
@@ -37,10 +58,12 @@ static void close_connection(struct nat_engine *engine, nanoseconds time,
   if (!choose_place(engine, ends, &place))
     return;
   side = nat_engine_side(engine, &place);
-  if (ends->remote.port == 0)
-    nat_model_close_portless(side->by_remote, time, &ends->remote.address, kind);
-  else
+  if (ends->remote.port == 0) {
+    close_portless(engine, side, time, ends, kind);
+  } else {
     nat_model_close(side->by_remote, time, &ends->remote, &ends->local, kind);
+    nat_neighbours_note(&engine->neighbours, ends->local.port, &ends->remote, time);
+  }
   if (side->by_local)
     nat_model_close(side->by_local, time, &ends->local, NULL, kind);
 }
@@ -171,13 +194,15 @@ static void count_suspect(const struct nat_suspect *suspect, void *data) {
     nat_model_live(side->by_local, &local, &live);
 }
 
-/* Local ports of closed connections that have one again. */
+/* Local ports of closed connections that have one again. One that closed after the
+ * summary saw it has closed for good. */
 static void find_reopened(struct nat_engine *engine, const struct flow_summary *summary) {
   for (unsigned port = 0; port < NAT_GONE_PORTS; port++) {
     const struct flow_remote *remote = flow_summary_by_local_port(summary, (uint16_t)port);
     const struct net_endpoint local = {engine->usual_source, (uint16_t)port};
 
-    if (remote && !nat_engine_is_own(engine, &remote->remote.address))
+    if (remote && !nat_engine_is_own(engine, &remote->remote.address) &&
+        !nat_neighbours_noted_since(&engine->neighbours, (uint16_t)port, engine->begun))
       nat_model_reopened(engine->gateways[remote->class - 1].sides[NAT_TCP].by_remote,
                          &remote->remote, &local);
   }

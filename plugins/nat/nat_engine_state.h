@@ -7,6 +7,7 @@
 
 #include "nat_engine.h"
 #include "nat_gone.h"
+#include "nat_neighbour.h"
 
 /* A gateway's ports of one protocol. */
 struct nat_side {
@@ -32,6 +33,7 @@ struct nat_engine {
   uint8_t listens[65536 / 8];        /* a bit a port */
   const struct flow_summary *last;   /* what the sockets were; may be NULL */
   struct nat_gone gone;
+  struct nat_neighbours neighbours;
   bool has_events;                   /* else all that close go without one */
   struct net_address usual_source;   /* of an event that does not tell it */
   nanoseconds begun;

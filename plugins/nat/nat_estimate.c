@@ -5,39 +5,44 @@
 #include "nat_merge.h"
 #include "nat_model_state.h"
 
-typedef void visitor(const struct nat_model *model, struct nat_destination *destination);
+typedef void visitor(const struct nat_model *model, struct nat_destination *destination,
+                     const struct nat_closed *closed);
 
 static void for_each(struct nat_model *model, visitor *visit) {
   uint32_t index = NAT_OTHER;
 
   do
-    visit(model, nat_table_at(model->table, index));
+    visit(model, nat_table_at(model->table, index),
+          nat_table_closed(model->table, index));
   while ((index = nat_table_next(model->table, index)) != NAT_OTHER);
 }
 
 /* --- Begin ------------------------------------------------------------------------- */
 
-static void start_over(struct nat_destination *destination, bool idle_known) {
+static void start_over(struct nat_destination *destination, struct nat_closed *closed,
+                       bool idle_known) {
   destination->live_before =
       destination->open + destination->half_open + destination->gone;
   destination->open = destination->half_open = 0;
   destination->unanswered = destination->stalled = destination->gone = 0;
-  destination->closes = 0;
-  memset(destination->waiting, 0, sizeof(destination->waiting));
+  closed->closes = 0;
+  memset(closed->waiting, 0, sizeof(closed->waiting));
   if (idle_known)
     destination->idle = destination->drowsy = 0;
 }
 
 uint32_t nat_model_begin(struct nat_model *model, nanoseconds begun, bool idle_known) {
-  uint32_t index = NAT_OTHER;
-  uint32_t merged = nat_merge_least(model->table, &model->held);
+  uint32_t index = NAT_OTHER, merged;
 
+  nat_model_take_in(model);
+  merged = nat_merge_least(model->table, &model->held);
   model->without_place += merged;
   model->elapsed = model->begun ? begun - model->begun : 0;
   model->begun = begun;
   model->local_ports = 0;
   do
-    start_over(nat_table_at(model->table, index), idle_known);
+    start_over(nat_table_at(model->table, index), nat_table_closed(model->table, index),
+               idle_known);
   while ((index = nat_table_next(model->table, index)) != NAT_OTHER);
   return merged;
 }
@@ -63,16 +68,16 @@ uint32_t nat_model_waiting(struct nat_model *model, const struct net_endpoint *r
                            enum nat_close kind, nanoseconds age, bool *held) {
   const uint32_t *timeouts = model->held.kinds[kind].timeout_ms;
   uint32_t age_ms = nat_held_time(age < 0 ? 0 : age), index;
-  struct nat_destination *destination;
+  struct nat_closed *closed;
 
   *held = age_ms < timeouts[NAT_HIGH];
   if (!*held)
     return NAT_OTHER;
   index = nat_model_place(model, remote);
-  destination = nat_table_at(model->table, index);
+  closed = nat_table_closed(model->table, index);
   for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
-    destination->waiting[bound] += age_ms < timeouts[bound];
-  destination->closes += model->elapsed > 0 && age < model->elapsed;
+    closed->waiting[bound] += age_ms < timeouts[bound];
+  closed->closes += model->elapsed > 0 && age < model->elapsed;
   return index;
 }
 
@@ -132,23 +137,27 @@ static uint32_t doubtful(const struct nat_destination *destination) {
   return lesser(unanswered, destination->half_open);
 }
 
-static uint32_t firmly_held(const struct nat_destination *destination) {
+static uint32_t firmly_held(const struct nat_destination *destination,
+                            const struct nat_closed *closed) {
   return destination->open - lesser(destination->idle, destination->open) +
          destination->half_open - doubtful(destination) +
-         destination->held[NAT_BEST] + destination->waiting[NAT_BEST];
+         closed->held[NAT_BEST] + closed->waiting[NAT_BEST];
 }
 
 static void judge_shortage(const struct nat_model *model,
-                           struct nat_destination *destination) {
+                           struct nat_destination *destination,
+                           const struct nat_closed *closed) {
   bool before = destination->at_limit || destination->exhausted;
 
-  destination->at_limit = is_near(firmly_held(destination), model->settings.limit);
+  destination->at_limit = is_near(firmly_held(destination, closed), model->settings.limit);
   destination->short_of_ports = before || destination->at_limit;
   destination->exhausted = destination->short_of_ports && doubtful(destination) > 0;
 }
 
 static void take_over_shortage(const struct nat_model *model,
-                               struct nat_destination *local) {
+                               struct nat_destination *local,
+                               const struct nat_closed *closed) {
+  (void)closed;
   local->short_of_ports = model->short_of_ports;
   local->exhausted = model->exhausted;
 }
@@ -162,7 +171,7 @@ static void judge_shortage_of_all(struct nat_model *model) {
   while ((index = nat_table_next(model->table, index)) != NAT_OTHER) {
     const struct nat_destination *local = nat_table_at(model->table, index);
 
-    firm += firmly_held(local) > 0;
+    firm += firmly_held(local, nat_table_closed(model->table, index)) > 0;
     unanswered = unanswered || doubtful(local) > 0;
   }
   model->at_limit = is_near(firm, model->settings.limit);
@@ -192,11 +201,12 @@ static uint32_t certainly_open(const struct nat_destination *destination) {
 }
 
 static void estimate_ports(const struct nat_model *model,
-                           struct nat_destination *destination) {
-  const uint32_t *held = destination->held, *waiting = destination->waiting;
+                           struct nat_destination *destination,
+                           const struct nat_closed *closed) {
+  const uint32_t *held = closed->held, *waiting = closed->waiting;
   uint32_t live = destination->live_before; /* now: of the summary before */
   uint32_t now = destination->open + destination->half_open + destination->gone;
-  uint32_t best = firmly_held(destination) + destination->gone +
+  uint32_t best = firmly_held(destination, closed) + destination->gone +
                   (destination->exhausted ? 0 : doubtful(destination));
 
   destination->ports[NAT_LOW] =
@@ -204,11 +214,12 @@ static void estimate_ports(const struct nat_model *model,
   destination->ports[NAT_BEST] = cap(model, best);
   destination->ports[NAT_HIGH] = cap(model, now + held[NAT_HIGH] + waiting[NAT_HIGH]);
   destination->opened =
-      now + destination->closes > live ? now + destination->closes - live : 0;
+      now + closed->closes > live ? now + closed->closes - live : 0;
 }
 
-static uint32_t live_ports(const struct nat_destination *destination) {
-  uint32_t held = destination->held[NAT_BEST] + destination->waiting[NAT_BEST];
+static uint32_t live_ports(const struct nat_destination *destination,
+                           const struct nat_closed *closed) {
+  uint32_t held = closed->held[NAT_BEST] + closed->waiting[NAT_BEST];
   uint32_t best = destination->ports[NAT_BEST];
 
   return best > held ? best - held : 0;
@@ -216,23 +227,24 @@ static uint32_t live_ports(const struct nat_destination *destination) {
 
 /* --- All together -------------------------------------------------------------------------- */
 
-static bool is_unused(const struct nat_destination *destination) {
+static bool is_unused(const struct nat_destination *destination,
+                      const struct nat_closed *closed) {
   return destination->open + destination->half_open + destination->gone +
-             destination->pending + destination->held[NAT_HIGH] +
-             destination->waiting[NAT_HIGH] == 0;
+             closed->pending + closed->held[NAT_HIGH] + closed->waiting[NAT_HIGH] == 0;
 }
 
 /* NAT_OTHER is several destinations: a bound, not an estimate. Port 0 stands for a
  * port not known: an estimate; for the bound those are among the unplaced. */
-static void count_in(const struct nat_destination *destination, uint32_t index,
+static void count_in(const struct nat_destination *destination,
+                     const struct nat_closed *closed, uint32_t index,
                      struct nat_estimate *estimate) {
   const bool counts[NAT_BOUNDS] = {index != NAT_OTHER, index != NAT_OTHER,
                                    destination->remote.port != 0 || index == NAT_OTHER};
 
   if (index != NAT_OTHER && destination->ports[NAT_BEST] > estimate->ports[NAT_BEST]) {
     estimate->busiest = index;
-    estimate->open = live_ports(destination);
-    estimate->closes = destination->closes;
+    estimate->open = live_ports(destination, closed);
+    estimate->closes = closed->closes;
   }
   for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
     if (counts[bound] && destination->ports[bound] > estimate->ports[bound])
@@ -240,26 +252,30 @@ static void count_in(const struct nat_destination *destination, uint32_t index,
 }
 
 /* Of those in NAT_OTHER each may have a port of its own. */
-static void count_distinct(const struct nat_destination *local, uint32_t index,
+static void count_distinct(const struct nat_destination *local,
+                           const struct nat_closed *closed, uint32_t index,
                            struct nat_estimate *estimate) {
   for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
     if (index != NAT_OTHER)
       estimate->ports[bound] += local->ports[bound] > 0;
     else if (bound == NAT_HIGH)
       estimate->ports[bound] += local->ports[bound];
-  estimate->open += index != NAT_OTHER && live_ports(local) > 0;
-  estimate->closes += local->closes;
+  estimate->open += index != NAT_OTHER && live_ports(local, closed) > 0;
+  estimate->closes += closed->closes;
 }
 
 /* What could be toward any destination could be toward the busiest. */
 static void widen(const struct nat_model *model, struct nat_estimate *estimate) {
   const struct nat_model_settings *settings = &model->settings;
   uint64_t high = estimate->ports[NAT_HIGH] + model->unplaced.sum;
+  uint32_t best = estimate->ports[NAT_BEST];
   bool covered = settings->covered_since != NAT_NEVER &&
                  model->begun - settings->covered_since >= nat_model_longest(settings);
 
   estimate->ports[NAT_LOW] = cap(model, estimate->ports[NAT_LOW]);
   estimate->ports[NAT_BEST] = cap(model, estimate->ports[NAT_BEST]);
+  if (high < best) /* a peer's port may really be 0, and its connections nothing more */
+    high = best;
   estimate->ports[NAT_HIGH] = cap(model, high < UINT32_MAX ? (uint32_t)high : UINT32_MAX);
   if (!covered && settings->limit > 0)
     estimate->ports[NAT_HIGH] = settings->limit;
@@ -270,14 +286,16 @@ static void sum_up(struct nat_model *model, struct nat_estimate *estimate) {
   uint32_t index = NAT_OTHER;
 
   do {
-    const struct nat_destination *destination = nat_table_at(model->table, index);
+    struct nat_destination *destination = nat_table_at(model->table, index);
+    const struct nat_closed *closed = nat_table_closed(model->table, index);
 
+    estimate_ports(model, destination, closed);
     if (model->settings.distinct)
-      count_distinct(destination, index, estimate);
+      count_distinct(destination, closed, index, estimate);
     else
-      count_in(destination, index, estimate);
+      count_in(destination, closed, index, estimate);
     estimate->stalled += destination->stalled;
-    if (index != NAT_OTHER && is_unused(destination))
+    if (index != NAT_OTHER && is_unused(destination, closed))
       nat_table_remove(model->table, index);
   } while ((index = nat_table_next(model->table, index)) != NAT_OTHER);
 }
@@ -286,6 +304,7 @@ void nat_model_finish(struct nat_model *model, struct nat_estimate *estimate) {
   *estimate = (struct nat_estimate){.busiest = NAT_OTHER,
                                     .local_ports = model->local_ports,
                                     .elapsed = model->elapsed};
+  nat_model_take_in(model);
   advance(model, NAT_CLOSE_ORDERLY, NULL);
   advance(model, NAT_CLOSE_RESET, NULL);
   advance_unplaced(&model->unplaced, nat_held_time(model->begun));
@@ -296,7 +315,6 @@ void nat_model_finish(struct nat_model *model, struct nat_estimate *estimate) {
   else
     for_each(model, judge_shortage);
   advance(model, NAT_CLOSE_UNANSWERED, is_short_of_ports);
-  for_each(model, estimate_ports);
   sum_up(model, estimate);
   widen(model, estimate);
   estimate->merged = model->without_place;

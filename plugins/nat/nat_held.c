@@ -2,14 +2,24 @@
 #include "nat_held.h"
 
 /* The rings, as nat_tags.h wants them. */
+_Static_assert(NAT_HELD_KINDS == NAT_TAGS_RINGS, "a ring each");
 #define RINGS(held)                                                                      \
-  (const struct nat_ring *const[NAT_HELD_KINDS]) {                                       \
+  (struct nat_ring *const[NAT_HELD_KINDS]) {                                       \
     &(held)->kinds[0].ring, &(held)->kinds[1].ring, &(held)->kinds[2].ring               \
   }
 
-static struct nat_destination *destination_of(struct nat_table *table,
-                                              const struct nat_ring_entry *entry) {
-  return nat_table_at(table, (uint32_t)entry->index);
+static struct nat_closed *closed_of(struct nat_table *table,
+                                    const struct nat_ring_entry *entry) {
+  return nat_table_closed(table, (uint32_t)entry->index);
+}
+
+/* The counts lie all over the memory; those of the entries to come are asked for early. */
+#define AHEAD 16u
+
+static void fetch_ahead(const struct nat_ring *ring, uint64_t position, uint64_t end,
+                        const struct nat_table *table) {
+  if (position + AHEAD < end)
+    nat_table_prefetch_closed(table, (uint32_t)nat_ring_at(ring, position + AHEAD)->index);
 }
 
 static bool counts_for(const struct nat_ring_entry *entry, unsigned bound) {
@@ -33,7 +43,7 @@ void nat_held_retime(struct nat_held *held, unsigned kind, struct nat_table *tab
       const struct nat_ring_entry *entry =
           nat_ring_at(&own->ring, own->expired[bound] - 1);
 
-      destination_of(table, entry)->held[bound] += counts_for(entry, bound);
+      closed_of(table, entry)->held[bound] += counts_for(entry, bound);
     }
 }
 
@@ -55,7 +65,7 @@ static void supersede(struct nat_held *held, struct nat_table *table,
   for (unsigned bound = NAT_LOW; bound < NAT_HIGH; bound++)
     if (counts_for(entry, bound) && place->position < kind->counted &&
         place->position >= kind->expired[bound])
-      destination_of(table, entry)->held[bound]--;
+      closed_of(table, entry)->held[bound]--;
   entry->superseded = true;
 }
 
@@ -64,8 +74,10 @@ void nat_held_supersede(struct nat_held *held, struct nat_table *table, uint32_t
   const struct nat_ring_entry wanted = nat_ring_entry(index, tag, 0);
   struct nat_tag_place place;
 
-  if (nat_tags_find(&held->tags, RINGS(held), &wanted, &place))
-    supersede(held, table, &place);
+  if (!nat_tags_find(&held->tags, RINGS(held), &wanted, &place))
+    return;
+  nat_tags_forget(&held->tags, RINGS(held), &place);
+  supersede(held, table, &place);
 }
 
 /* One that finds no place to be noted is as one without a tag. */
@@ -85,6 +97,12 @@ static void note_tag(struct nat_held *held, struct nat_table *table,
   }
 }
 
+void nat_held_prefetch(const struct nat_held *held, uint32_t index, uint16_t tag) {
+  const struct nat_ring_entry entry = nat_ring_entry(index, tag, 0);
+
+  nat_tags_prefetch(&held->tags, &entry);
+}
+
 int nat_held_push(struct nat_held *held, unsigned kind, struct nat_table *table,
                   uint32_t index, uint16_t tag, uint32_t time) {
   struct nat_ring *ring = &held->kinds[kind].ring;
@@ -95,7 +113,7 @@ int nat_held_push(struct nat_held *held, unsigned kind, struct nat_table *table,
     return status;
   if (tag != 0)
     note_tag(held, table, &place);
-  nat_table_at(table, index)->pending++;
+  nat_table_closed(table, index)->pending++;
   return 0;
 }
 
@@ -106,16 +124,42 @@ void nat_held_count(struct nat_held *held, unsigned kind, struct nat_table *tabl
 
   for (; own->counted < own->ring.head; own->counted++) {
     struct nat_ring_entry *entry = nat_ring_at(&own->ring, own->counted);
-    struct nat_destination *destination = destination_of(table, entry);
+    struct nat_closed *closed = closed_of(table, entry);
 
+    fetch_ahead(&own->ring, own->counted, own->ring.head, table);
     if (nat_ring_is_after(entry, now))
       break;
-    if (high_only && high_only(destination))
+    if (high_only && high_only(nat_table_at(table, (uint32_t)entry->index)))
       entry->high_only = true;
     for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
-      destination->held[bound] += counts_for(entry, bound);
-    destination->pending--;
-    destination->closes++;
+      closed->held[bound] += counts_for(entry, bound);
+    closed->pending--;
+    closed->closes++;
+  }
+}
+
+static void expire_for(struct nat_held_kind *own, unsigned bound, struct nat_table *table,
+                       uint32_t now) {
+  for (; own->expired[bound] < own->counted; own->expired[bound]++) {
+    const struct nat_ring_entry *entry = nat_ring_at(&own->ring, own->expired[bound]);
+
+    fetch_ahead(&own->ring, own->expired[bound], own->counted, table);
+    if (nat_ring_elapsed(now, entry) < own->timeout_ms[bound])
+      break;
+    closed_of(table, entry)->held[bound] -= counts_for(entry, bound);
+  }
+}
+
+/* The entries from the ring's tail to `end` are about to be released. */
+static void forget_tags(struct nat_held *held, unsigned kind, uint64_t end) {
+  const struct nat_ring *ring = &held->kinds[kind].ring;
+
+  for (uint64_t position = ring->tail; position < end; position++) {
+    const struct nat_tag_place place = {kind, position};
+
+    if (position + AHEAD < end)
+      nat_tags_prefetch(&held->tags, nat_ring_at(ring, position + AHEAD));
+    nat_tags_forget(&held->tags, RINGS(held), &place);
   }
 }
 
@@ -124,16 +168,8 @@ void nat_held_expire(struct nat_held *held, unsigned kind, struct nat_table *tab
   struct nat_held_kind *own = &held->kinds[kind];
 
   for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
-    for (; own->expired[bound] < own->counted; own->expired[bound]++) {
-      const struct nat_tag_place place = {kind, own->expired[bound]};
-      const struct nat_ring_entry *entry = nat_ring_at(&own->ring, place.position);
-
-      if (nat_ring_elapsed(now, entry) < own->timeout_ms[bound])
-        break;
-      destination_of(table, entry)->held[bound] -= counts_for(entry, bound);
-      if (bound == NAT_HIGH)
-        nat_tags_forget(&held->tags, RINGS(held), &place);
-    }
+    expire_for(own, bound, table, now);
+  forget_tags(held, kind, own->expired[NAT_HIGH]);
   nat_ring_release(&own->ring, own->expired[NAT_HIGH]);
 }
 
@@ -142,7 +178,7 @@ static void merge_entry(struct nat_held *held, struct nat_table *table,
   struct nat_ring_entry *entry =
       nat_ring_at(&held->kinds[place->ring].ring, place->position);
 
-  if (!destination_of(table, entry)->merged)
+  if (!nat_table_at(table, (uint32_t)entry->index)->merged)
     return;
   nat_tags_forget(&held->tags, RINGS(held), place);
   entry->index = NAT_OTHER;

@@ -40,6 +40,9 @@ uint32_t nat_held_time(nanoseconds time);
 int nat_held_push(struct nat_held *held, unsigned kind, struct nat_table *table,
                   uint32_t index, uint16_t tag, uint32_t time);
 
+/* What nat_held_push will touch beside the destination. */
+void nat_held_prefetch(const struct nat_held *held, uint32_t index, uint16_t tag);
+
 /* That local port has a connection again: its last close holds no port of its own. */
 void nat_held_supersede(struct nat_held *held, struct nat_table *table, uint32_t index,
                         uint16_t tag);

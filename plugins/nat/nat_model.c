@@ -69,11 +69,16 @@ struct nat_table *nat_model_table(struct nat_model *model) { return model->table
 
 /* --- Events ------------------------------------------------------------------ */
 
-uint32_t nat_model_place(struct nat_model *model, const struct net_endpoint *remote) {
-  uint32_t index = nat_table_get(model->table, remote);
+static uint32_t place_of(struct nat_model *model, const struct net_endpoint *remote,
+                         uint64_t hash) {
+  uint32_t index = nat_table_get(model->table, remote, hash);
 
   model->without_place += index == NAT_OTHER;
   return index;
+}
+
+uint32_t nat_model_place(struct nat_model *model, const struct net_endpoint *remote) {
+  return place_of(model, remote, nat_table_hash(model->table, remote));
 }
 
 /* Many in one millisecond make one entry, so that this ring never fills. */
@@ -112,31 +117,68 @@ static uint16_t tag_of(const struct nat_model *model, const struct net_endpoint 
   return tag != 0 ? tag : turn;
 }
 
-static void close_tagged(struct nat_model *model, nanoseconds time, uint32_t index,
-                         uint16_t tag, enum nat_close kind) {
-  if (nat_held_push(&model->held, kind, model->table, index, tag, nat_held_time(time)) < 0)
-    nat_model_lost(model, time, 1);
+static void push(struct nat_model *model, uint32_t time, uint32_t index, uint16_t tag,
+                 uint32_t kind) {
+  if (nat_held_push(&model->held, kind, model->table, index, tag, time) < 0)
+    add_unplaced(&model->unplaced, time, 1);
 }
 
-void nat_model_close_at(struct nat_model *model, nanoseconds time, uint32_t index,
-                        enum nat_close kind) {
-  close_tagged(model, time, index, 0, kind);
+static void take(struct nat_model *model, const struct nat_intake_close *close) {
+  uint32_t index = place_of(model, &close->remote, close->hash);
+
+  nat_table_note_use(model->table, index);
+  push(model, close->time, index, index == NAT_OTHER ? 0 : close->tag, close->kind);
+}
+
+void nat_model_take_in(struct nat_model *model) {
+  const struct nat_intake_close *close;
+
+  while ((close = nat_intake_next(&model->intake)) != NULL)
+    take(model, close);
+}
+
+/* What was asked for at the step before has come. */
+static void fetch_row(const struct nat_model *model,
+                      const struct nat_intake_close *close) {
+  uint32_t index = nat_table_guess(model->table, close->hash);
+
+  if (index == NAT_OTHER)
+    return;
+  nat_table_prefetch(model->table, index);
+  nat_table_prefetch_closed(model->table, index);
+  nat_held_prefetch(&model->held, index, close->tag);
 }
 
 void nat_model_close(struct nat_model *model, nanoseconds time,
                      const struct net_endpoint *remote, const struct net_endpoint *local,
                      enum nat_close kind) {
-  uint32_t index = nat_model_place(model, remote);
+  const struct nat_intake_close close = {.remote = *remote,
+                                         .tag = local ? tag_of(model, local) : 0,
+                                         .time = nat_held_time(time),
+                                         .kind = kind,
+                                         .hash = nat_table_hash(model->table, remote)};
+  const struct nat_intake_close *before;
 
-  nat_table_note_use(model->table, index);
-  close_tagged(model, time, index, local && index != NAT_OTHER ? tag_of(model, local) : 0,
-               kind);
+  nat_table_prefetch_index(model->table, close.hash);
+  nat_intake_add(&model->intake, &close);
+  before = nat_intake_before(&model->intake, NAT_INTAKE_STEP);
+  if (before)
+    fetch_row(model, before);
+  if (nat_intake_before(&model->intake, NAT_INTAKE_MAX - 1))
+    take(model, nat_intake_next(&model->intake));
+}
+
+void nat_model_close_at(struct nat_model *model, nanoseconds time, uint32_t index,
+                        enum nat_close kind) {
+  nat_model_take_in(model);
+  push(model, nat_held_time(time), index, 0, kind);
 }
 
 void nat_model_reopened(struct nat_model *model, const struct net_endpoint *remote,
                         const struct net_endpoint *local) {
   uint32_t index = nat_model_place(model, remote);
 
+  nat_model_take_in(model);
   if (index != NAT_OTHER)
     nat_held_supersede(&model->held, model->table, index, tag_of(model, local));
 }
@@ -145,8 +187,10 @@ void nat_model_close_portless(struct nat_model *model, nanoseconds time,
                               const struct net_address *remote, enum nat_close kind) {
   const struct net_endpoint portless = {.address = *remote, .port = 0};
   bool shared = false;
-  uint32_t index = nat_table_by_address(model->table, remote, &shared);
+  uint32_t index;
 
+  nat_model_take_in(model);
+  index = nat_table_by_address(model->table, remote, &shared);
   if (index == NAT_OTHER || shared)
     nat_model_lost(model, time, 1);
   if (index == NAT_OTHER)
@@ -172,10 +216,11 @@ void nat_model_recall(struct nat_model *model, struct nat_past_close *closes,
 /* All that was told of since the last estimate waits to be counted. */
 uint32_t nat_model_heal(struct nat_model *model, nanoseconds time,
                         const struct net_endpoint *remote, uint32_t count) {
-  uint32_t index = nat_model_place(model, remote);
-  uint32_t told = nat_table_at(model->table, index)->pending;
-  uint32_t missing = count > told ? count - told : 0;
+  uint32_t index = nat_model_place(model, remote), told, missing;
 
+  nat_model_take_in(model);
+  told = nat_table_closed(model->table, index)->pending;
+  missing = count > told ? count - told : 0;
   for (uint32_t i = 0; i < missing; i++)
     nat_model_close_at(model, time, index, NAT_CLOSE_ORDERLY);
   return missing;

@@ -6,6 +6,7 @@
 #define EGRESS_NAT_MODEL_STATE_H
 
 #include "nat_held.h"
+#include "nat_intake.h"
 #include "nat_model.h"
 
 /* Closes that could be toward any destination: entries whose index is how many. */
@@ -19,6 +20,7 @@ struct nat_unplaced {
 struct nat_model {
   struct nat_model_settings settings;
   struct nat_table *table;
+  struct nat_intake intake;
   struct nat_held held; /* by enum nat_close */
   struct nat_unplaced unplaced;
   uint64_t without_place; /* merged, or counted as NAT_OTHER, since the last one */
@@ -31,6 +33,9 @@ struct nat_model {
 
 /* The longest that a closed connection may be held. */
 nanoseconds nat_model_longest(const struct nat_model_settings *settings);
+
+/* Takes in what waits in `intake`: before anything looks at what is held. */
+void nat_model_take_in(struct nat_model *model);
 
 /* The destination's index; NAT_OTHER, and counted so, if there is no place left. */
 uint32_t nat_model_place(struct nat_model *model, const struct net_endpoint *remote);

@@ -28,9 +28,10 @@ static void show(struct nat_side *side, const struct nat_config *config,
     side->named[name] = ports;
 }
 
-static bool is_in_trouble(const struct nat_destination *destination, uint32_t ports,
+static bool is_in_trouble(const struct nat_destination *destination,
+                          const struct nat_closed *closed, uint32_t ports,
                           uint32_t limit) {
-  uint32_t sure = destination->open + destination->held[NAT_BEST];
+  uint32_t sure = destination->open + closed->held[NAT_BEST];
 
   if (limit == 0)
     return destination->stalled > 0 && sure >= NAT_STATUS_SUSPECT_PORTS;
@@ -40,12 +41,13 @@ static bool is_in_trouble(const struct nat_destination *destination, uint32_t po
 
 /* With endpoint-independent mapping all destinations share the ports. */
 static void note_trouble(struct nat_engine *engine, const struct nat_side *side,
-                         const struct nat_destination *destination) {
+                         const struct nat_destination *destination,
+                         const struct nat_closed *closed) {
   uint32_t ports = destination->ports[NAT_BEST];
 
   if (side->by_local)
     ports = side->report.estimate.ports[NAT_BEST];
-  if (is_in_trouble(destination, ports, side->report.limit) &&
+  if (is_in_trouble(destination, closed, ports, side->report.limit) &&
       engine->status_count < NAT_STATUS_MAX)
     engine->status[engine->status_count++] =
         (struct nat_status_entry){.destination = destination->remote,
@@ -126,7 +128,7 @@ void nat_side_report(struct nat_engine *engine, struct nat_gateway *gateway,
     const struct nat_destination *destination = nat_table_at(table, i);
 
     show(side, engine->config, destination);
-    note_trouble(engine, side, destination);
+    note_trouble(engine, side, destination, nat_table_closed(table, i));
   }
   finish_top(side);
   find_rates(side,

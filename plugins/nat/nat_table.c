@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A row of destinations, and an index into it that is probed in line: 96 bytes a
+ * A row of destinations, and an index into it that is probed in line: 112 bytes a
  * destination. (uthash's handles and buckets would double that, and the row must
  * not move: ring entries hold its indexes.)
  */
@@ -33,15 +33,28 @@ struct nat_table {
   uint32_t used;       /* row[1] to row[used] have been in use */
   uint32_t first_free; /* of those not in use now, linked by live_before */
   uint32_t index_size; /* a power of 2, more than 1.5 times `limit` */
-  uint32_t *index;     /* NAT_OTHER: free */
+  uint32_t *index;     /* 0: free; else a row's index, and bits of the hash above it */
+  struct nat_destination *row;
+  struct nat_closed *closed; /* of each row */
   struct place places[PLACES];
-  struct nat_destination row[];
 };
 
-static uint32_t slot_of(const struct nat_table *table,
+#define INDEX_BITS 18u
+#define INDEX_MASK ((1u << INDEX_BITS) - 1)
+
+_Static_assert(NAT_DESTINATIONS_MAX <= INDEX_MASK, "an index must fit");
+
+uint64_t nat_table_hash(const struct nat_table *table,
                         const struct net_endpoint *remote) {
-  return (uint32_t)endpoint_hash(remote, 0, table->seed) & (table->index_size - 1);
+  return endpoint_hash(remote, 0, table->seed);
 }
+
+static uint32_t home_of(const struct nat_table *table, uint64_t hash) {
+  return (uint32_t)hash & (table->index_size - 1);
+}
+
+/* The high bits: where it is goes by the low ones. */
+static uint32_t mark_of(uint64_t hash) { return (uint32_t)(hash >> 32) & ~INDEX_MASK; }
 
 static uint32_t place_number(const struct nat_table *table,
                              const struct net_address *address) {
@@ -51,8 +64,7 @@ static uint32_t place_number(const struct nat_table *table,
 }
 
 int nat_table_new(uint32_t limit, uint64_t seed, struct nat_table **table) {
-  struct nat_table *made = calloc(
-      1, sizeof(*made) + ((size_t)limit + 1) * sizeof(struct nat_destination));
+  struct nat_table *made = calloc(1, sizeof(*made));
 
   if (!made)
     return -ENOMEM;
@@ -60,10 +72,14 @@ int nat_table_new(uint32_t limit, uint64_t seed, struct nat_table **table) {
   while (made->index_size < limit + limit / 2)
     made->index_size *= 2;
   made->index = calloc(made->index_size, sizeof(*made->index));
-  if (!made->index) {
-    free(made);
+  made->row = calloc(limit + 1, sizeof(*made->row));
+  made->closed = aligned_alloc(_Alignof(struct nat_closed),
+                               ((size_t)limit + 1) * sizeof(*made->closed));
+  if (!made->index || !made->row || !made->closed) {
+    nat_table_free(made);
     return -ENOMEM;
   }
+  made->closed[NAT_OTHER] = (struct nat_closed){.pending = 0};
   *table = made;
   return 0;
 }
@@ -71,6 +87,8 @@ int nat_table_new(uint32_t limit, uint64_t seed, struct nat_table **table) {
 void nat_table_free(struct nat_table *table) {
   if (!table)
     return;
+  free(table->closed);
+  free(table->row);
   free(table->index);
   free(table);
 }
@@ -83,13 +101,40 @@ struct nat_destination *nat_table_at(struct nat_table *table, uint32_t index) {
   return &table->row[index];
 }
 
-/* Where the endpoint stands in the index, or would stand. */
-static uint32_t find(const struct nat_table *table, const struct net_endpoint *remote) {
-  uint32_t slot = slot_of(table, remote);
+struct nat_closed *nat_table_closed(struct nat_table *table, uint32_t index) {
+  return &table->closed[index];
+}
 
-  while (table->index[slot] != NAT_OTHER &&
-         !net_endpoint_equal(&table->row[table->index[slot]].remote, remote))
+void nat_table_prefetch_index(const struct nat_table *table, uint64_t hash) {
+  __builtin_prefetch(&table->index[home_of(table, hash)]);
+}
+
+uint32_t nat_table_guess(const struct nat_table *table, uint64_t hash) {
+  uint32_t slot = home_of(table, hash), found;
+
+  while ((found = table->index[slot]) != 0 &&
+         ((found ^ mark_of(hash)) & ~INDEX_MASK) != 0)
     slot = (slot + 1) & (table->index_size - 1);
+  return found & INDEX_MASK;
+}
+
+void nat_table_prefetch(const struct nat_table *table, uint32_t index) {
+  __builtin_prefetch(&table->row[index]);
+}
+
+void nat_table_prefetch_closed(const struct nat_table *table, uint32_t index) {
+  __builtin_prefetch(&table->closed[index], 1);
+}
+
+/* Where the endpoint stands in the index, or would stand. */
+static uint32_t find(const struct nat_table *table, const struct net_endpoint *remote,
+                     uint64_t hash) {
+  uint32_t slot = home_of(table, hash), found;
+
+  for (; (found = table->index[slot]) != 0; slot = (slot + 1) & (table->index_size - 1))
+    if (((found ^ mark_of(hash)) & ~INDEX_MASK) == 0 &&
+        net_endpoint_equal(&table->row[found & INDEX_MASK].remote, remote))
+      break;
   return slot;
 }
 
@@ -137,16 +182,18 @@ static uint32_t take_free(struct nat_table *table) {
   return index;
 }
 
-uint32_t nat_table_get(struct nat_table *table, const struct net_endpoint *remote) {
-  uint32_t slot = find(table, remote);
-  uint32_t index = table->index[slot];
+uint32_t nat_table_get(struct nat_table *table, const struct net_endpoint *remote,
+                       uint64_t hash) {
+  uint32_t slot = find(table, remote, hash);
+  uint32_t index = table->index[slot] & INDEX_MASK;
 
   if (index == NAT_OTHER) {
     if (table->count == table->limit)
       return NAT_OTHER;
     index = take_free(table);
     table->row[index] = (struct nat_destination){.remote = *remote, .in_table = true};
-    table->index[slot] = index;
+    table->closed[index] = (struct nat_closed){.pending = 0};
+    table->index[slot] = index | mark_of(hash);
     table->count++;
     nat_table_note_use(table, index);
   }
@@ -196,23 +243,25 @@ uint32_t nat_table_next(const struct nat_table *table, uint32_t index) {
 static void close_gap(struct nat_table *table, uint32_t gap) {
   uint32_t mask = table->index_size - 1;
 
-  for (uint32_t slot = (gap + 1) & mask; table->index[slot] != NAT_OTHER;
+  for (uint32_t slot = (gap + 1) & mask; table->index[slot] != 0;
        slot = (slot + 1) & mask) {
-    uint32_t home = slot_of(table, &table->row[table->index[slot]].remote);
+    const struct nat_destination *row = &table->row[table->index[slot] & INDEX_MASK];
+    uint32_t home = home_of(table, nat_table_hash(table, &row->remote));
 
     if (((slot - home) & mask) >= ((slot - gap) & mask)) {
       table->index[gap] = table->index[slot];
       gap = slot;
     }
   }
-  table->index[gap] = NAT_OTHER;
+  table->index[gap] = 0;
 }
 
 void nat_table_remove(struct nat_table *table, uint32_t index) {
   struct nat_destination *destination = &table->row[index];
 
   forget_uses(table, index);
-  close_gap(table, find(table, &destination->remote));
+  close_gap(table, find(table, &destination->remote,
+                        nat_table_hash(table, &destination->remote)));
   *destination = (struct nat_destination){.live_before = table->first_free};
   table->first_free = index;
   table->count--;

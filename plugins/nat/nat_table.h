@@ -24,19 +24,24 @@ struct nat_destination {
                      certainly hold one */
   bool short_of_ports; /* at_limit, or so at the summary before, or exhausted then */
   bool exhausted; /* SYNs went unanswered while the ports were all held */
-  uint32_t held[NAT_BOUNDS]; /* by closed and failed connections; held[NAT_HIGH]
-                                is also the number of ring entries counted */
-  uint32_t pending;          /* ring entries not counted yet */
-  uint32_t waiting[NAT_BOUNDS]; /* as held, by closed ones told of at this summary */
   uint32_t open;      /* as in struct nat_live, at the last summary */
   uint32_t half_open;
   uint32_t unanswered;
   uint32_t stalled;
   uint32_t idle, drowsy, gone;
   uint32_t live_before; /* open + half_open at the summary before */
-  uint32_t closes;      /* counted since the summary before */
   uint32_t opened;      /* new connections between the last two summaries */
   uint32_t ports[NAT_BOUNDS]; /* the estimate: ports held, of it bounds */
+};
+
+/* Of a destination, what each close counts in, again and again until its time runs out:
+ * apart from the rest, that the memory of a hundred thousand lies close together. */
+struct nat_closed {
+  _Alignas(32) uint32_t held[NAT_BOUNDS]; /* ports, by closed and failed connections;
+                               held[NAT_HIGH] is also the number of ring entries counted */
+  uint32_t waiting[NAT_BOUNDS]; /* as held, by closed ones told of at this summary */
+  uint32_t pending;             /* ring entries not counted yet */
+  uint32_t closes;              /* counted since the summary before */
 };
 
 struct nat_table;
@@ -49,8 +54,17 @@ void nat_table_free(struct nat_table *table);
 uint32_t nat_table_count(const struct nat_table *table);
 uint32_t nat_table_limit(const struct nat_table *table);
 
-/* The index of the endpoint, a new one if it has none; NAT_OTHER when full. */
-uint32_t nat_table_get(struct nat_table *table, const struct net_endpoint *remote);
+uint64_t nat_table_hash(const struct nat_table *table, const struct net_endpoint *remote);
+
+/* The index of the endpoint, whose hash that is, a new one if it has none; NAT_OTHER when
+ * full. */
+uint32_t nat_table_get(struct nat_table *table, const struct net_endpoint *remote,
+                       uint64_t hash);
+
+/* What nat_table_get will look at first, and, once that has come, most likely the index
+ * that it will return; NAT_OTHER: it is not in the table. */
+void nat_table_prefetch_index(const struct nat_table *table, uint64_t hash);
+uint32_t nat_table_guess(const struct nat_table *table, uint64_t hash);
 
 /* This endpoint was used just now. */
 void nat_table_note_use(struct nat_table *table, uint32_t index);
@@ -63,6 +77,11 @@ uint32_t nat_table_by_address(struct nat_table *table,
 
 /* Valid until the table is freed. */
 struct nat_destination *nat_table_at(struct nat_table *table, uint32_t index);
+struct nat_closed *nat_table_closed(struct nat_table *table, uint32_t index);
+
+/* Those will be wanted soon. */
+void nat_table_prefetch(const struct nat_table *table, uint32_t index);
+void nat_table_prefetch_closed(const struct nat_table *table, uint32_t index);
 
 /* The destinations one after the other: from NAT_OTHER (which is not given) to
  * NAT_OTHER (the end). The one given may be removed before the next call. */

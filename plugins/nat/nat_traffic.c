@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_traffic.h"
 
-#define IPV4(a, b, c, d, bits)                                                           \
-  {                                                                                      \
-    .base = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}}, .length = 96 + (bits) \
-  }
-
 /* Private Google Access: these addresses are reached without the NAT (Google,
  * "Configure Private Google Access", domain options). Link-local ones, the metadata
  * server's among them, are routed nowhere. */
 static const struct net_prefix default_bypass[] = {
-    IPV4(199, 36, 153, 8, 30), /* private.googleapis.com */
-    IPV4(199, 36, 153, 4, 30), /* restricted.googleapis.com */
-    IPV4(169, 254, 0, 0, 16),  /* RFC 3927 */
+    NET_PREFIX_IPV4(199, 36, 153, 8, 30), /* private.googleapis.com */
+    NET_PREFIX_IPV4(199, 36, 153, 4, 30), /* restricted.googleapis.com */
+    NET_PREFIX_IPV4(169, 254, 0, 0, 16),  /* RFC 3927 */
 };
 
 /* NAT64's well-known prefix (RFC 6052, 2.1), the only one Cloud NAT serves. */
@@ -69,7 +64,7 @@ static uint32_t number_of(const struct net_address *address) {
 }
 
 static void add_range(struct edges *edges, const struct nat_range *range) {
-  static const struct net_prefix ipv4 = IPV4(0, 0, 0, 0, 0);
+  static const struct net_prefix ipv4 = NET_PREFIX_IPV4(0, 0, 0, 0, 0);
   bool first = net_prefix_contains(&ipv4, &range->first);
   bool last = net_prefix_contains(&ipv4, &range->last);
 

@@ -8,8 +8,10 @@ import time
 
 _SAMPLE = re.compile(r'collectd_egress_nat_(\w+)\{([^}]*)\} (\S+) (\d+)')
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-# A figure is compared with what the NAT held within half a second of it.
+# A figure is compared with what the NAT held within half a second of it; and where all that lies between two bounds
+# is right, also with what it held as the figure was being read, which on a busy machine is long before it has a stamp.
 _SAME_SECOND = 0.5
+_READING = 2.0
 
 
 class Recorder:
@@ -107,9 +109,9 @@ class Phase:
         return self.begin <= moment <= self.end
 
 
-def near(recorder, moment):
+def near(recorder, moment, before=_SAME_SECOND):
     """What the NAT held in the same second: [{destination: held}], nearest first."""
-    found = [(abs(at - moment), held) for at, held, _ in recorder.truth if abs(at - moment) <= _SAME_SECOND]
+    found = [(abs(at - moment), held) for at, held, _ in recorder.truth if -before <= at - moment <= _SAME_SECOND]
     return [held for _, held in sorted(found, key=lambda item: item[0])]
 
 
@@ -124,12 +126,24 @@ def errors(recorder, name, phase):
     return pairs
 
 
+def misses(recorder, name, phase):
+    """[(estimate, least and most held in that second)] of each read in a phase that is too far from all of them."""
+    wrong = []
+    for moment, figures in sorted(recorder.figures[name].items()):
+        around = [max(held.values()) for held in near(recorder, moment)]
+        used = figures.get(("ports_used", None))
+        if (phase.has(moment) and around and used is not None
+                and all(abs(used - held) > tolerance(held) for held in around)):
+            wrong.append((used, min(around), max(around)))
+    return wrong
+
+
 def outside(recorder, name):
     """[(seconds, low, high, least and most held in that second)] of each read whose bounds did not hold."""
     wrong = []
     begin = recorder.truth[0][0]
     for moment, figures in sorted(recorder.figures[name].items()):
-        around = [max(held.values()) for held in near(recorder, moment)]
+        around = [max(held.values()) for held in near(recorder, moment, before=_READING)]
         low, high = figures.get(("ports_bound", "low")), figures.get(("ports_bound", "high"))
         if around and low is not None and (low > max(around) or (high is not None and high < min(around))):
             wrong.append((round(moment - begin, 1), low, high, min(around), max(around)))

@@ -7,7 +7,7 @@ import contextlib
 import time
 
 import pytest
-from egress_lab import fake_gcp, gcp, process, sites
+from egress_lab import certificates, fake_gcp, gcp, process, sites
 
 SECONDS = 60
 NIC = sites.ADDRESSES["vm"]
@@ -55,7 +55,10 @@ class Run:
         return self
 
     def start_gateways(self, *gateways):
-        self.collectd = self._start(self.lab, "vm", interval=1, body=stanza(*gateways))
+        return self.start_body(stanza(*gateways))
+
+    def start_body(self, body):
+        self.collectd = self._start(self.lab, "vm", interval=1, body=body)
         return self
 
     def wait(self, condition, what):
@@ -437,6 +440,43 @@ class TestTrouble:
         begun = time.monotonic()
         assert run.collectd.stop(seconds=30) == 0
         assert time.monotonic() - begun < 10, "the request's own limit is 15 s"
+
+
+class TestSecureTransport:
+    """The APIs over https, with an authority that the system does not know."""
+
+    @staticmethod
+    def start(run, url, authority=None):
+        trusted = f'\n    CACert "{authority}"' if authority else ""
+        body = stanza(("nat", f"    CloudMonitoring true{trusted}"))
+        run.start_body(body.replace(f'URL "{gcp.URL}"', f'URL "{url}"'))
+
+    def test_with_an_authority_of_our_own(self, run):
+        with run.world() as world:
+            world["series"] = {"port_usage": [TestFigures.series(17)]}
+        self.start(run, gcp.SECURE_URL, certificates.authority(run.lab.id))
+        run.wait_value(LIMIT, 64)
+        run.wait_value(USAGE, 17, egress_nat="nat:tcp")
+        asked = run.asked("compute") + run.asked("monitoring")
+        assert asked and all(entry["secure"] and entry["authorized"] for entry in asked)
+
+    @pytest.mark.parametrize("why", ["authority", "name", "file"])
+    def test_a_certificate_that_is_not_trusted_is_one_line_and_no_token(self, run, why):
+        url, authority = gcp.SECURE_URL, certificates.authority(run.lab.id)
+        if why == "authority":
+            authority = None
+        elif why == "name":
+            url = f"https://127.0.0.1:{gcp.TLS_PORT}"
+        else:
+            authority = run.lab.directory / "no-such-file.pem"
+        self.start(run, url, authority)
+        words = ("cannot be read",) if why == "file" else ("certificate", "CACert")
+        run.wait_line("Compute API", "is not reached", *words)
+        run.wait_line("Monitoring API", "is not reached", *words)
+        assert run.wait_reads(5).value(LIMIT) is None
+        assert len(run.lines("Compute API", "is not reached")) == 1
+        assert len(run.asked("token")) == 1
+        assert run.asked("compute") + run.asked("monitoring") == [], "the token went to a server that is not known"
 
 
 class TestFigures:

@@ -227,7 +227,7 @@ static void test_where_to_ask(void **state) {
   assert_int_equal(
       0, parse("<Gateway \"nat\">\nCloudMonitoring true\nDiscoverInterval 60\n"
                "Project \"example.com:prod-1\"\nRegion \"europe-west3\"\n"
-               "Router \"r-1\"\nNatName \"n-1\"\nNatRule 100\n"
+               "Router \"r-1\"\nNatName \"n-1\"\nCACert \"/etc/ssl/own.pem\"\n"
                "MetadataURL \"http://127.0.0.1:8080/\"\n"
                "ComputeURL \"https://compute-psc.example.com\"\n"
                "MonitoringURL \"http://[::1]:81\"\n</Gateway>"));
@@ -238,10 +238,14 @@ static void test_where_to_ask(void **state) {
   assert_string_equal("europe-west3", source->region);
   assert_string_equal("r-1", source->router);
   assert_string_equal("n-1", source->nat);
-  assert_int_equal(100, source->rule);
+  assert_string_equal("/etc/ssl/own.pem", source->ca_cert);
+  assert_int_equal(0, source->rule);
   assert_string_equal("http://127.0.0.1:8080/", source->metadata_url);
   assert_string_equal("https://compute-psc.example.com", source->compute_url);
   assert_string_equal("http://[::1]:81", source->monitoring_url);
+  assert_int_equal(0, parse("<Gateway \"nat\">\nDiscover true\nNatRule 100\n</Gateway>"));
+  assert_int_equal(100, source->rule);
+  assert_null(source->ca_cert);
 }
 
 #define IN_GATEWAY(option) "<Gateway \"nat\">\nDiscover true\n" option "\n</Gateway>"
@@ -255,6 +259,9 @@ static void test_where_not_to_ask(void **state) {
   REFUSED(IN_GATEWAY("ComputeURL \"https://user:secret@example.com\""), "ComputeURL",
           "without a user");
   assert_null(strstr(failure.text, "secret"));
+  REFUSED(IN_GATEWAY("NatRule 100\nCloudMonitoring true"), "NatRule", "CloudMonitoring",
+          "whole NAT");
+  REFUSED("<Gateway \"nat\">\nCACert \"/x\"\n</Gateway>", "CACert", "Discover true");
   REFUSED(IN_GATEWAY("Project \"../x\""), "Project", "id or number");
   REFUSED(IN_GATEWAY("Router \"Router_1\""), "Router", "resource's name");
   REFUSED(IN_GATEWAY("NatName \"1x\""), "NatName", "a letter");

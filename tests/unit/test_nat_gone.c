@@ -247,6 +247,58 @@ static void test_aborts_are_resolved_by_local_port(void **state) {
   assert_int_equal(5, report->estimate.ports[NAT_HIGH]); /* none is in doubt */
 }
 
+static void close_it(nanoseconds time, unsigned remote, uint16_t local_port) {
+  const struct sock_diag_record record = {.local = {.port = local_port},
+                                          .remote = dumps[0].remotes[remote].remote};
+
+  nat_engine_event(engine, time, &record);
+}
+
+/* Of short connections no summary knows; those with local ports beside theirs went to
+ * the same port. */
+static void test_short_ones_are_resolved_by_their_neighbours(void **state) {
+  const struct nat_report *report;
+
+  (void)state;
+  config.gateways[0].reset_timeout = 30 * S;
+  nat_engine_configure(engine, 0);
+  read_it(new_dump(100 * S));
+  for (unsigned i = 0; i < 30; i++) {
+    close_it(101 * S, HTTPS, (uint16_t)(40000 + 4 * i));
+    if (i < 10)
+      close_it(101 * S, HTTP, (uint16_t)(50000 + 4 * i));
+  }
+  for (unsigned i = 0; i < 10; i++)
+    abort_it(102 * S, "198.51.100.10", (uint16_t)(50002 + 4 * i));
+  report = read_it(new_dump(110 * S));
+  assert_int_equal(30, ports_to(report, HTTPS));
+  assert_int_equal(20, ports_to(report, HTTP));
+  assert_int_equal(30 + 10, report->estimate.ports[NAT_HIGH]); /* likely, not certain */
+}
+
+/* It is in the summary, and its event comes before the summary is looked at. */
+static void test_one_that_closes_after_it_was_seen(void **state) {
+  struct dump *dump = new_dump(100 * S);
+
+  (void)state;
+  hold(dump, HTTPS, 40000);
+  close_it(100 * S + S / 20, HTTPS, 40000);
+  assert_int_equal(1, read_it(dump)->estimate.ports[NAT_BEST]);
+  assert_int_equal(1, read_it(new_dump(110 * S))->estimate.ports[NAT_BEST]);
+}
+
+/* Its local port has another connection since: one port. */
+static void test_one_whose_local_port_is_used_again(void **state) {
+  struct dump *dump;
+
+  (void)state;
+  read_it(new_dump(100 * S));
+  close_it(101 * S, HTTPS, 40000);
+  dump = new_dump(110 * S);
+  hold(dump, HTTPS, 40000);
+  assert_int_equal(1, read_it(dump)->estimate.ports[NAT_BEST]);
+}
+
 /* What is known of the local port is of another address: then it is the port that is in
  * use at this one. */
 static void test_another_address_does_not_resolve(void **state) {
@@ -357,6 +409,12 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_one_that_is_back_was_missed, start, stop),
       cmocka_unit_test_setup_teardown(test_its_port_has_another_connection, start, stop),
       cmocka_unit_test_setup_teardown(test_aborts_are_resolved_by_local_port, set_up,
+                                      tear_down),
+      cmocka_unit_test_setup_teardown(test_short_ones_are_resolved_by_their_neighbours,
+                                      set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_one_that_closes_after_it_was_seen, set_up,
+                                      tear_down),
+      cmocka_unit_test_setup_teardown(test_one_whose_local_port_is_used_again, set_up,
                                       tear_down),
       cmocka_unit_test_setup_teardown(test_another_address_does_not_resolve, set_up,
                                       tear_down),

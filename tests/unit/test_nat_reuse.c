@@ -145,6 +145,45 @@ static void test_a_port_used_again_is_one(void **state) {
   free(world);
 }
 
+/* --- Many of them --------------------------------------------------------------------- */
+
+/* So many that the table of local ports grows again and again, and many find the place
+ * where they belong taken. Each port is closed at a random time, several times or never. */
+static void test_many_ports_used_again(void **state) {
+  enum { TO = 40, FROM = 5000, CLOSES = 400000, TIME_WAIT_MS = 12000 };
+  nanoseconds(*last)[FROM] = calloc(TO, sizeof(*last));
+  struct nat_model *model = NULL;
+  nanoseconds now = 1000 * S;
+
+  (void)state;
+  assert_non_null(last);
+  assert_int_equal(0, nat_model_new(&settings, &model));
+  for (unsigned i = 1; i <= CLOSES; i++) {
+    unsigned to = (unsigned)rand() % TO, from = (unsigned)rand() % FROM;
+    const struct net_endpoint remote = endpoint(to), own = local(from);
+    struct nat_estimate estimate;
+    uint32_t most = 0;
+
+    now += rand() % 2 * MS / 8;
+    nat_model_close(model, now, &remote, &own, NAT_CLOSE_ORDERLY);
+    last[to][from] = now / MS * MS;
+    if (i % (CLOSES / 10) != 0)
+      continue;
+    for (to = 0; to < TO; to++) {
+      uint32_t held = 0;
+
+      for (from = 0; from < FROM; from++)
+        held += last[to][from] != 0 && now / MS - last[to][from] / MS < TIME_WAIT_MS;
+      most = held > most ? held : most;
+    }
+    nat_model_begin(model, now, true);
+    nat_model_finish(model, &estimate);
+    assert_int_equal(most, estimate.ports[NAT_BEST]);
+  }
+  nat_model_free(model);
+  free(last);
+}
+
 /* --- Memory ----------------------------------------------------------------------------- */
 
 static size_t in_use(void) {
@@ -183,7 +222,7 @@ static void test_memory_of_a_million_held_ports(void **state) {
   nat_model_finish(model, &estimate);
   assert_int_equal(HELD / PLACES, estimate.ports[NAT_BEST]);
   assert_int_equal(0, estimate.merged);
-  assert_true(sizeof(struct nat_destination) <= BYTES_A_ROW);
+  assert_true(sizeof(struct nat_destination) + sizeof(struct nat_closed) <= BYTES_A_ROW);
   print_message("%.1f bytes for each of %d closes; %.1f MiB, of which the table of "
                 "destinations can have %.1f\n",
                 (double)grown / HELD, HELD,
@@ -200,6 +239,7 @@ int main(void) {
   unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_port_used_again_is_one),
+      cmocka_unit_test(test_many_ports_used_again),
       cmocka_unit_test(test_memory_of_a_million_held_ports),
   };
 

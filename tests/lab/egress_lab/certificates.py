@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A throw-away certificate authority and one server certificate for all names of the lab."""
+"""A throw-away certificate authority and one server certificate for all names of the lab, and for the fake Google."""
 
 from . import identity, process, sites
 
+_GOOGLE = "169.254.169.254"
 _DAYS = 30
 _KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
@@ -27,7 +28,7 @@ def create(lab_id):
 def issue(lab_id, days=_DAYS):
     """Make the server certificate, or make it anew; nginx reads it when it is told to reload."""
     path = folder(lab_id)
-    names = ",".join(f"DNS:{site.name}" for site in sites.SITES)
+    names = ",".join([f"DNS:{site.name}" for site in sites.SITES] + [f"IP:{_GOOGLE}"])
     _request(path, "server", "egress lab server", days, [
         "-CA", str(path / "ca.pem"), "-CAkey", str(path / "ca.key"),
         "-addext", f"subjectAltName={names}", "-addext", "extendedKeyUsage=serverAuth",

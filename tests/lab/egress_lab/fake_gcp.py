@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A stand-in for Google's metadata server, Compute API and Monitoring API, in plain HTTP.
+"""A stand-in for Google's metadata server, Compute API and Monitoring API: in plain HTTP, and over TLS.
 
-    fake_gcp.py FOLDER ADDRESS PORT
+    fake_gcp.py FOLDER ADDRESS PORT TLS_PORT CERTIFICATE KEY
 
 It answers as Google documents it, about the world that FOLDER/world.json describes (read anew for each request), and
 writes a line of JSON for each request into FOLDER/requests.log: never a token, only whether the right one came."""
@@ -9,8 +9,10 @@ writes a line of JSON for each request into FOLDER/requests.log: never a token, 
 import datetime
 import json
 import re
+import ssl
 import string
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -112,6 +114,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "Metadata Server for VM"
     folder = None
+    context = None  # of TLS
 
     def do_GET(self):
         self.world = json.loads((self.folder / "world.json").read_text(encoding="utf-8"))
@@ -137,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
         sent = self.headers.get("Authorization")
         entry = {"service": self.service, "path": self.path_only, "query": self.query, "time": time.time(),
                  "authorized": None if sent is None else sent == f"Bearer {token_of(self.world)}",
-                 "flavor": self.headers.get("Metadata-Flavor")}
+                 "flavor": self.headers.get("Metadata-Flavor"), "secure": self.context is not None}
         with open(self.folder / "requests.log", "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
@@ -325,6 +328,19 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
 
+class SecureHandler(Handler):
+    """The same over TLS. The handshake is this connection's thread's: a client that breaks it off harms no other."""
+
+    def handle(self):
+        self.connection.settimeout(_ENDLESS_SECONDS)
+        try:
+            with self.context.wrap_socket(self.connection, server_side=True) as self.connection:
+                self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+                super().handle()
+        except OSError:
+            pass  # The client has had enough.
+
+
 def print_time(seconds):
     return datetime.datetime.fromtimestamp(int(seconds), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -334,9 +350,14 @@ def parse_time(text):
 
 
 def main():
-    folder, address, port = sys.argv[1:]
+    folder, address, port, tls_port, certificate, key = sys.argv[1:]
     Handler.folder = Path(folder)
     ThreadingHTTPServer.daemon_threads = True
+    SecureHandler.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    SecureHandler.context.load_cert_chain(certificate, key)
+    # On every address of the machine, so that a client can be told one for which the certificate is not.
+    secure = ThreadingHTTPServer(("", int(tls_port)), SecureHandler)
+    threading.Thread(target=secure.serve_forever, daemon=True).start()
     ThreadingHTTPServer((address, int(port)), Handler).serve_forever()
 
 

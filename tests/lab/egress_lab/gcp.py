@@ -6,11 +6,13 @@ import fcntl
 import json
 import os
 
-from . import fake_gcp, identity
+from . import certificates, fake_gcp, identity
 
 ADDRESS = "169.254.169.254"
 PORT = 80
+TLS_PORT = 8443
 URL = f"http://{ADDRESS}"
+SECURE_URL = f"https://{ADDRESS}:{TLS_PORT}"
 # What a fault's way means: which service fails how. PERMISSION is filled by the service.
 WAYS = {
     "scope": {"compute": "scope", "monitoring": "scope"},
@@ -35,7 +37,8 @@ def prepare(lab_id, settings):
 
 
 def argv(lab_id):
-    return ["/usr/bin/python3", fake_gcp.__file__, str(folder(lab_id)), ADDRESS, str(PORT)]
+    return ["/usr/bin/python3", fake_gcp.__file__, str(folder(lab_id)), ADDRESS, str(PORT), str(TLS_PORT),
+            str(certificates.folder(lab_id) / "server.pem"), str(certificates.folder(lab_id) / "server.key")]
 
 
 def read(lab_id):
