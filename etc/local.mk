@@ -4,3 +4,5 @@ include etc/collectd/local.mk
 include etc/logs/local.mk
 include etc/ops-agent/local.mk
 include etc/prometheus/local.mk
+include etc/prometheus/rules/local.mk
+include etc/runbooks/local.mk

@@ -15,7 +15,7 @@ lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 
   util-linux)
 check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytest-xdist
   valgrind strace mandoc liboping0 tinyproxy-bin iputils-ping
-  prometheus python3-yaml ulogd2 ulogd2-json)
+  prometheus prometheus-alertmanager python3-yaml ulogd2 ulogd2-json)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev
@@ -106,7 +106,7 @@ list_missing() {
 # neither be started now nor at the next boot. PACKAGE:SERVICE; what was there
 # before us stays as it is.
 services=(collectd-core:collectd squid:squid nginx-common:nginx
-  prometheus:prometheus ulogd2:ulogd2
+  prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager ulogd2:ulogd2
   prometheus-node-exporter:prometheus-node-exporter
   prometheus-blackbox-exporter:prometheus-blackbox-exporter)
 policy=/usr/sbin/policy-rc.d

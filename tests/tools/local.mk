@@ -19,5 +19,9 @@ tests_tools_option_tables_LDADD = $(TABLES_LIBS)
 
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = /usr/bin/python3
-TESTS += tests/unit/test_documents.py
-EXTRA_DIST += tests/tools/documents.py tests/unit/test_documents.py
+TESTS += tests/unit/test_documents.py tests/unit/test_alerts.py \
+	tests/unit/test_expressions.py
+EXTRA_DIST += tests/unit/test_documents.py tests/unit/test_alerts.py \
+	tests/unit/test_expressions.py tests/tools/dispatched.py \
+	tests/tools/documents.py tests/tools/expressions.py \
+	tests/tools/foreign.py tests/tools/promql.py tests/tools/tallied.py

@@ -15,6 +15,7 @@ SOURCE = Path(os.environ.get("srcdir", Path(__file__).resolve().parents[2])).res
 sys.path.insert(0, str(SOURCE / "tests" / "tools"))
 
 import documents  # noqa: E402
+import tallied  # noqa: E402
 
 PLUGINS = ("egress_probe", "egress_netlink", "egress_nat")
 STOCK_TYPES = Path("/usr/share/collectd/types.db")
@@ -134,20 +135,5 @@ class Documents(unittest.TestCase):
             self.assertEqual(lines, [])
 
 
-def main():
-    """Closes with the lines that tests/tally.py counts."""
-    result = unittest.main(argv=[sys.argv[0], "-v"], exit=False).result
-    failed = len(result.failures) + len(result.errors)
-    for test, _ in result.failures + result.errors:
-        print(f"[  FAILED  ] {test.id()}")
-    for test, reason in result.skipped:
-        print(f"[  SKIPPED ] {test.id()}: {reason}")
-    for word, count in (("PASSED", result.testsRun - failed - len(result.skipped)), ("FAILED", failed),
-                        ("SKIPPED", len(result.skipped))):
-        if count:
-            print(f"[  {word.ljust(7)} ] {count} test(s).")
-    return 0 if failed == 0 and result.testsRun else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tallied.main())

@@ -4,7 +4,7 @@
 from . import identity, process, sites
 
 _GOOGLE = "169.254.169.254"
-_DAYS = "2"
+_DAYS = 30
 _KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
 
@@ -21,9 +21,15 @@ def create(lab_id):
     """Make CA and server certificate; the keys are readable by root only and end with the lab."""
     path = folder(lab_id)
     path.mkdir(mode=0o755)
-    _request(path, "ca", "egress lab CA", ["-addext", "keyUsage=critical,keyCertSign,cRLSign"])
+    _request(path, "ca", "egress lab CA", _DAYS, ["-addext", "keyUsage=critical,keyCertSign,cRLSign"])
+    issue(lab_id)
+
+
+def issue(lab_id, days=_DAYS):
+    """Make the server certificate, or make it anew; nginx reads it when it is told to reload."""
+    path = folder(lab_id)
     names = ",".join([f"DNS:{site.name}" for site in sites.SITES] + [f"IP:{_GOOGLE}"])
-    _request(path, "server", "egress lab server", [*_signed(path), "-addext", f"subjectAltName={names}"])
+    _request(path, "server", "egress lab server", days, [*_signed(path), "-addext", f"subjectAltName={names}"])
 
 
 def of_impostor(lab_id, how, site):
@@ -31,10 +37,10 @@ def of_impostor(lab_id, how, site):
     path, stem = folder(lab_id), f"{how}-{site.key}"
     names = ["-addext", f"subjectAltName=DNS:{site.name}"]
     if how == "self-signed":
-        _request(path, stem, site.name, names)
+        _request(path, stem, site.name, _DAYS, names)
     elif how == "wrong-name":
-        _request(path, stem, "elsewhere.example.net", [*_signed(path), "-addext",
-                                                       "subjectAltName=DNS:elsewhere.example.net"])
+        _request(path, stem, "elsewhere.example.net", _DAYS,
+                 [*_signed(path), "-addext", "subjectAltName=DNS:elsewhere.example.net"])
     elif how == "expired":
         _expire(path, stem, site)
     else:
@@ -64,7 +70,7 @@ def _signed(path):
             "-addext", "basicConstraints=critical,CA:FALSE"]
 
 
-def _request(path, stem, subject, extra):
-    process.run(["openssl", "req", "-x509", *_KEY, "-keyout", str(path / f"{stem}.key"), "-days", _DAYS,
+def _request(path, stem, subject, days, extra):
+    process.run(["openssl", "req", "-x509", *_KEY, "-keyout", str(path / f"{stem}.key"), "-days", str(days),
                  "-out", str(path / f"{stem}.pem"), "-subj", f"/CN={subject}", *extra])
     (path / f"{stem}.key").chmod(0o600)
