@@ -2,6 +2,7 @@
 
 include etc/collectd/local.mk
 include etc/collectd/proxies/local.mk
+include etc/kubernetes/local.mk
 include etc/logs/local.mk
 include etc/ops-agent/local.mk
 include etc/prometheus/local.mk
