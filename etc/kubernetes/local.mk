@@ -6,4 +6,5 @@ dist_kubernetes_DATA = \
 	etc/kubernetes/proxy-pod.yaml etc/kubernetes/pod-monitoring.yaml
 dist_kubernetes_SCRIPTS = etc/kubernetes/make-rules
 
-EXTRA_DIST += packaging/container/entrypoint tests/tools/kubernetes_fields.py
+EXTRA_DIST += packaging/container/entrypoint tests/tools/kubernetes_fields.py \
+	tests/tools/kubernetes_texts.py

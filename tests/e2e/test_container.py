@@ -59,7 +59,7 @@ def test_the_probing_pod(lab, make):
     assert running.probe("livenessProbe") == (0, "") and running.probe("readinessProbe") == (0, "")
     state = running.status()
     assert state["Name"] == ["collectd"] and state["NoNewPrivs"] == ["1"]
-    assert set(state["Uid"]) == {"10001"} and set(state["Gid"]) == {"10001"} and state.get("Groups", []) == []
+    assert set(state["Uid"]) == {"65532"} and set(state["Gid"]) == {"65532"} and state.get("Groups", []) == []
     assert {int(state[name][0], 16) for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")} == {0}
     for path in ("/x", "/etc/collectd/x", "/etc/x", "/usr/x", "/tmp/x"):
         assert "Read-only file system" in running.run(["touch", path]).stderr, path
@@ -70,6 +70,27 @@ def test_the_probing_pod(lab, make):
     hosts = {dict(labels)["instance"] for samples in metrics.samples.values() for labels in samples}
     assert hosts == {NODE}
     assert running.stop() == 0, running.log()
+
+
+def test_an_answer_by_its_status(lab, make):
+    """What an external target answers, and how far it is, as a Pod sees it."""
+    running = make("pod", "probing-pods.yaml", "DaemonSet").start("collectd")
+    wait_ready(running)
+    where = {"egress_probe": "prod:stripe"}
+
+    def code(metrics):
+        return metrics.value("collectd_egress_probe_response_code", **where, type="http")
+
+    running.wait(lambda: code(scrape(lab, "pod")) == 200, SECONDS, "a good answer")
+    metrics = scrape(lab, "pod")
+    assert 0 < metrics.value("collectd_egress_probe_latency", **where, type="rtt") < \
+        metrics.value("collectd_egress_probe_latency", **where, type="total")
+    assert metrics.value("collectd_egress_probe_http_response_codes_total", **where, type="200") >= 1
+    lab.break_("inet", "status=503:pay.example.org")
+    running.wait(lambda: code(scrape(lab, "pod")) == 503, SECONDS, "the bad answer")
+    metrics = scrape(lab, "pod")
+    assert metrics.value("collectd_egress_probe_http_response_codes_total", **where, type="503") >= 1
+    assert metrics.value("collectd_egress_probe_up", **where) == 0
 
 
 def test_a_pod_that_comes_back_goes_on_with_the_series(lab, make):
@@ -180,7 +201,7 @@ def test_the_proxy_pod(lab, make):
     sidecar = pod.start("collectd")
     assert "readinessProbe" not in sidecar.spec
     wait_ready(sidecar)
-    assert set(squid.status()["Uid"]) == {"13"} and set(sidecar.status()["Uid"]) == {"10001"}
+    assert set(squid.status()["Uid"]) == {"13"} and set(sidecar.status()["Uid"]) == {"65532"}
     assert sidecar.status()["Groups"] == ["13"] and int(sidecar.status()["CapBnd"][0], 16) == 0
     assert "Read-only file system" in sidecar.run(["touch", "/var/log/squid/x"]).stderr
 
