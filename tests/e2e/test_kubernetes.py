@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The manifests of etc/kubernetes: fields that Kubernetes knows, objects that fit each other, texts that are others'."""
+"""The manifests of etc/kubernetes: fields that Kubernetes knows, objects that fit each other, texts of others."""
 
 import copy
 import re
