@@ -34,7 +34,8 @@ for name in bin sbin lib lib32 lib64; do
 done
 mount --bind /usr usr
 mount -o remount,bind,ro usr
-mount -t overlay -o "lowerdir=$plugins:/usr/lib/collectd" plugins usr/lib/collectd
+mount -t tmpfs -o mode=755 plugins usr/lib/collectd
+cp /usr/lib/collectd/*.so "$plugins"/*.so usr/lib/collectd
 mkdir -p lib-egress && mount --bind "$library" lib-egress
 for name in passwd group nsswitch.conf resolv.conf hosts ld.so.cache protocols services; do
     if [ -e "/etc/$name" ]; then cat "/etc/$name" >"etc/$name"; fi
