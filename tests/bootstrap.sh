@@ -12,9 +12,10 @@ build_packages=(gcc make autoconf automake libtool pkg-config collectd-dev
   libcurl4-openssl-dev libssl-dev libpcre2-dev libmnl-dev libyajl-dev xz-utils)
 lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 squid
   nginx dnsmasq-base nftables conntrack iproute2 openssl curl python3 util-linux)
-check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytest-xdist
-  valgrind strace mandoc liboping0 'libcurl3-gnutls|libcurl3t64-gnutls' tinyproxy-bin haproxy
-  iputils-ping prometheus python3-yaml ulogd2 ulogd2-json)
+check_packages=(haproxy 'libcurl3-gnutls|libcurl3t64-gnutls'
+  libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytest-xdist
+  valgrind strace mandoc liboping0 tinyproxy-bin iputils-ping
+  prometheus python3-yaml ulogd2 ulogd2-json)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev
@@ -104,10 +105,10 @@ list_missing() {
 # The lab runs these programs in namespaces of its own: the host's services must
 # neither be started now nor at the next boot. PACKAGE:SERVICE; what was there
 # before us stays as it is.
-services=(collectd-core:collectd squid:squid nginx-common:nginx haproxy:haproxy
+services=(collectd-core:collectd squid:squid nginx-common:nginx
   prometheus:prometheus ulogd2:ulogd2
   prometheus-node-exporter:prometheus-node-exporter
-  prometheus-blackbox-exporter:prometheus-blackbox-exporter)
+  prometheus-blackbox-exporter:prometheus-blackbox-exporter haproxy:haproxy)
 policy=/usr/sbin/policy-rc.d
 policy_mark='# made by collectd-egress while it installs packages'
 to_disable="$top/build/services-to-disable"
