@@ -14,8 +14,9 @@ lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 
   tinyproxy-bin nginx dnsmasq-base nftables conntrack iproute2 openssl curl python3
   util-linux)
 check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytest-xdist
-  valgrind strace mandoc liboping0 tinyproxy-bin iputils-ping
-  prometheus prometheus-alertmanager python3-yaml ulogd2 ulogd2-json)
+  valgrind strace mandoc liboping0 iputils-ping haproxy
+  'libcurl3-gnutls|libcurl3t64-gnutls' prometheus prometheus-alertmanager python3-yaml
+  ulogd2 ulogd2-json)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev
@@ -108,7 +109,7 @@ list_missing() {
 services=(collectd-core:collectd squid:squid nginx-common:nginx
   prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager ulogd2:ulogd2
   prometheus-node-exporter:prometheus-node-exporter
-  prometheus-blackbox-exporter:prometheus-blackbox-exporter)
+  prometheus-blackbox-exporter:prometheus-blackbox-exporter haproxy:haproxy)
 policy=/usr/sbin/policy-rc.d
 policy_mark='# made by collectd-egress while it installs packages'
 to_disable="$top/build/services-to-disable"
