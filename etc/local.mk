@@ -1,6 +1,8 @@
 # Files for those who use the plugins: each folder's part is its local.mk.
 
+include etc/cloud-monitoring/local.mk
 include etc/collectd/local.mk
+include etc/grafana/local.mk
 include etc/logs/local.mk
 include etc/ops-agent/local.mk
 include etc/prometheus/local.mk

@@ -19,6 +19,9 @@ check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytes
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev
   prometheus-blackbox-exporter tinyproxy-bin nginx-light openssl curl ca-certificates)
+# The page of `./demo --keep`, and the browser that the tests look at it with.
+page_packages=(prometheus)
+check_packages+=("${page_packages[@]}" chromium fonts-dejavu-core shellcheck python3-yaml)
 
 say() {
   printf '== %s\n' "$*"
