@@ -282,6 +282,8 @@ def _metric_filter(value):
 def _documentation(value):
     if len(value.get("content", "")) > 8192 or len(value.get("content", "").encode()) > 10240:
         yield "content is longer than the API takes"
+    if len(value.get("subject", "").encode()) > 255:
+        yield "subject is longer than the API takes"
     if value.get("mimeType", "text/markdown") != "text/markdown":
         yield "mimeType: only text/markdown is known"
 

@@ -58,7 +58,7 @@ def _seconds(text):
 
 
 def _policy(name, severity, said, conditions):
-    return {"displayName": name, "severity": severity, "combiner": "OR", "userLabels": {"collectd-egress": ""},
+    return {"displayName": name, "severity": severity, "combiner": "OR", "userLabels": {"suite": "collectd-egress"},
             "documentation": {"mimeType": "text/markdown", "subject": said,
                               "content": f"{said}.\n\nWhat it means and what to do: `{_RUNBOOKS}/{name}.md`"},
             "conditions": conditions, "alertStrategy": {"autoClose": "1800s"}}
