@@ -5,8 +5,8 @@ import re
 import subprocess
 from html.parser import HTMLParser
 
-_ARGV = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--no-first-run", "--no-default-browser-check",
+_ARGV = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--no-default-browser-check",
          "--hide-scrollbars", "--window-size=1400,1500",
          # In the page's own time: it is loaded, asks, and draws.
          "--virtual-time-budget=12000"]

@@ -15,7 +15,7 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "demo"))
 
 from egress_demo import page, page_server  # noqa: E402
-from egress_lab import process  # noqa: E402
+from egress_lab import LabError, process  # noqa: E402
 
 DASHBOARD = json.loads(page_server.DASHBOARD.read_text(encoding="utf-8"))
 TITLES = [panel["title"] for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -111,6 +111,19 @@ def test_a_full_nat_is_red(shown, tmp_path):
     assert "red" in document.panels["NAT ports used"]["colors"]
     assert "red" in document.panels["Stalled connects"]["colors"]
     assert "198.51.100.10:443" in document.panels["Busiest destinations"]["text"]
+
+
+def test_the_configuration_is_the_shipped_one_at_the_labs_pace():
+    text = page.configuration(2)
+    assert "scrape_interval: 2s" in text and "30s" not in text and ":9093" not in text
+    assert "targets: ['127.0.0.1:9103', '10.128.0.2:9103']" in text and f"- {page.ETC}/prometheus/rules/*.yml" in text
+    assert "honor_timestamps: false" in text and "target_label: gateway" in text
+
+
+def test_no_prometheus_is_one_line_that_says_what_to_do(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(LabError, match="^the page needs Prometheus: apt-get install prometheus$"):
+        page.check_machine()
 
 
 def get(started, path):
