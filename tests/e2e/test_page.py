@@ -81,6 +81,8 @@ def test_every_panel_has_data_or_says_why_not(shown, tmp_path):
     for title, reason in NEVER.items():
         assert "no data here: " in document.panels[title]["text"] and reason in document.panels[title]["text"]
     assert all(panel["shapes"] for panel in document.panels.values() if panel["state"] == "data")
+    parts = ["local", "gce-proxy", "pod-proxy", "egress", "target", "unknown"]
+    assert "".join(f"prod: {part}" for part in parts) in document.panels["Verdict by part"]["text"]
     assert document.verdict == "every part works" and "green" in document.verdict_class
 
 

@@ -43,6 +43,16 @@ function named(target, labels) {
   return target.legendFormat.replace(/\{\{(\w+)\}\}/g, (_, label) => labels[label] ?? "").trim();
 }
 
+// Chain by chain, and in it the parts as the traffic meets them; of two hops nothing says which comes first.
+const RANKS = { local: 0, egress: 2, target: 3, unknown: 4 };
+const rank = ({ labels }) => [labels.chain ?? "", labels.type ? RANKS[labels.type] ?? 1 : 0, labels.type ?? labels.target ?? ""];
+
+function alongThePath(one, other) {
+  const [left, right] = [rank(one), rank(other)];
+  const differs = left.findIndex((key, index) => key !== right[index]);
+  return differs < 0 ? 0 : left[differs] < right[differs] ? -1 : 1;
+}
+
 async function series(panel, when) {
   const answers = await Promise.all(panel.targets.map((target) =>
     ask("api/v1/query_range", { query: expression(target), start: when.start, end: when.end, step: when.step })));
@@ -77,6 +87,7 @@ async function draw(panel, place, when) {
   const current = found.filter((each) => when.end - each.points[each.points.length - 1][0] <= 3 * when.step);
   // A figure is of now; a chart may also show what has been.
   const shown = ["stat", "gauge"].includes(panel.type) ? current : found;
+  if (panel.type === "state-timeline") shown.sort(alongThePath);
   if (shown.length === 0) return nothing(place, settings.noValue ?? "no data");
   place.classList.remove("empty");
   place.dataset.state = "data";
