@@ -16,11 +16,13 @@ lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 
 check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytest-xdist
   valgrind strace mandoc liboping0 iputils-ping haproxy
   'libcurl3-gnutls|libcurl3t64-gnutls' prometheus prometheus-alertmanager python3-yaml
-  ulogd2 ulogd2-json)
+  ulogd2 ulogd2-json chromium fonts-dejavu-core shellcheck)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev
   prometheus-blackbox-exporter tinyproxy-bin nginx-light openssl curl ca-certificates)
+# The page of `./demo --keep`, and the browser that the tests look at it with.
+page_packages=(prometheus)
 
 say() {
   printf '== %s\n' "$*"

@@ -7,6 +7,8 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import builds
@@ -250,9 +252,14 @@ class TestWhole:
             scrape = subprocess.run([*lab, "exec", "--id", lab_id, "vm", "curl", "-s", "http://127.0.0.1:9103/metrics"],
                                     capture_output=True, text=True, timeout=20, check=True)
             assert Metrics(scrape.stdout).value("collectd_egress_nat_ports_allocated", egress_nat="nat:tcp") == 64
+            address, = set(re.findall(r"http://127\.0\.0\.1:\d+/(?=\s)", output))
+            with urllib.request.urlopen(address, timeout=20) as answer:
+                assert b"<title>Egress path</title>" in answer.read()
         finally:
             subprocess.run([*lab, "down", "--id", lab_id], check=True, timeout=60)
         assert nothing_is_left(lab_id)
+        with pytest.raises(urllib.error.URLError):
+            urllib.request.urlopen(address, timeout=5)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda item: item.name)
     def test_interrupted_it_leaves_nothing(self, number):

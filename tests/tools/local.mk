@@ -17,6 +17,9 @@ tests_tools_option_tables_SOURCES = tests/tools/option_tables.c
 tests_tools_option_tables_CPPFLAGS = $(TABLES_CPPFLAGS)
 tests_tools_option_tables_LDADD = $(TABLES_LIBS)
 
+# Prints the dashboards and the alert policies: PYTHONPATH=tests/tools python3 -m monitoring
+EXTRA_DIST += tests/tools/monitoring
+
 TEST_EXTENSIONS = .py
 PY_LOG_COMPILER = /usr/bin/python3
 TESTS += tests/unit/test_documents.py tests/unit/test_alerts.py \

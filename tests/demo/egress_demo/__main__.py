@@ -10,7 +10,7 @@ from pathlib import Path
 import egress_lab
 from egress_lab import Lab, LabError, collectd
 
-from . import acts, ends
+from . import acts, ends, page
 from .stage import INTERVAL, BrokenPromise, Stage
 from .terminal import Terminal
 
@@ -30,22 +30,32 @@ def _show(keep):
     begun = time.monotonic()
     try:
         plugins = collectd.plugin_dir()
+        if keep:
+            page.check_machine()
         with Lab.up() as lab:
             terminal.line(f"The lab is up after {time.monotonic() - begun:.1f} s: "
                           "pod, podproxy, vm, nat and inet, a network namespace each.")
-            status = _play(lab, terminal, plugins)
+            drawn = _draw(lab, terminal) if keep else None
+            status = _play(lab, terminal, plugins, drawn)
             terminal.line(f"\nThe demo took {time.monotonic() - begun:.0f} s.")
             if keep:
-                _leave(lab, terminal)
+                _leave(lab, terminal, drawn)
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return error.exit_code
     return status
 
 
-def _play(lab, terminal, plugins):
+def _draw(lab, terminal):
+    drawn = page.start(lab, INTERVAL)
+    terminal.line(f"The dashboard of all that follows: {drawn.url}")
+    return drawn
+
+
+def _play(lab, terminal, plugins, drawn):
     """All acts; what was promised and not shown is said, and makes the exit status."""
-    pod, vm = (lab.collectd(part, plugins, interval=INTERVAL) for part in ("pod", "vm"))
+    pod = lab.collectd("pod", plugins, interval=INTERVAL)
+    vm = page.collectd_in_vm(lab, plugins, INTERVAL) if drawn else lab.collectd("vm", plugins, interval=INTERVAL)
     stage = Stage(lab, terminal, pod, vm)
     try:
         for act in _ACTS:
@@ -60,12 +70,13 @@ def _play(lab, terminal, plugins):
     return 0
 
 
-def _leave(lab, terminal):
+def _leave(lab, terminal, drawn):
     """Give the lab away before `with` would remove it, and say what there is to see."""
     command = os.path.relpath(Path(egress_lab.__file__).resolve().parent.parent / "lab")
     scrape = f"curl -s http://127.0.0.1:{collectd.PORT}/metrics"
     terminal.lines([
-        "", f"The lab {lab.id} stays up, with both collectds:",
+        "", f"The lab {lab.id} stays up, with both collectds and the dashboard of what they say:",
+        f"  {drawn.url}",
         f"  {command} exec --id {lab.id} pod {scrape}   # the whole chain",
         f"  {command} exec --id {lab.id} vm {scrape}    # sockets and NAT ports",
         f"  {command} break --id {lab.id} vm stop      # and `mend`; `status` lists what can be broken",
