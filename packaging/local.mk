@@ -2,11 +2,13 @@
 # `make dist`, into packages/.
 
 EXTRA_DIST += NEWS \
+	etc/collectd/write-prometheus.conf \
 	packaging/build-deb \
 	packaging/collectd \
 	packaging/debian \
 	packaging/systemd \
-	packaging/try-configuration
+	packaging/try-configuration \
+	tests/package
 
 PACKAGES = $(abs_builddir)/packages
 
