@@ -4,8 +4,10 @@
 EXTRA_DIST += NEWS \
 	etc/collectd/write-prometheus.conf \
 	packaging/build-deb \
+	packaging/build-rpm \
 	packaging/collectd \
 	packaging/debian \
+	packaging/rpm \
 	packaging/systemd \
 	packaging/try-configuration \
 	tests/package
@@ -15,3 +17,18 @@ PACKAGES = $(abs_builddir)/packages
 .PHONY: deb
 deb: dist
 	$(srcdir)/packaging/build-deb $(distdir).tar.xz $(PACKAGES)
+
+# COLLECTD_SOURCE is a tarball of collectd 5.12's own sources; RPM_FLAGS are rpmbuild's.
+.PHONY: rpm
+rpm: dist
+	$(srcdir)/packaging/build-rpm $(distdir).tar.xz "$(COLLECTD_SOURCE)" $(PACKAGES) $(RPM_FLAGS)
+
+# What a release consists of, and what was received can be compared with.
+.PHONY: checksums
+checksums: dist
+	mkdir -p $(PACKAGES)
+	cp $(distdir).tar.xz $(PACKAGES)
+	cd $(PACKAGES) && rm -f SHA256SUMS && sha256sum *.tar.xz *.deb *.rpm *.dsc > SHA256SUMS
+
+clean-local-packages:
+	rm -rf packages

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the packages share. Each root file system is made once and copied; see `run`, which starts them."""
 
+import bz2
+import hashlib
+import lzma
 import os
 import shutil
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import machines
@@ -46,6 +50,30 @@ def find_one(folder, pattern):
 @pytest.fixture(scope="session")
 def deb(packages):
     return find_one(packages, "collectd-egress_*.deb")
+
+
+# collectd's release as Debian has it, and its sum as Debian's own .dsc has it: EPEL's collectd is the same.
+COLLECTD_SOURCE = "pool/main/c/collectd/collectd_5.12.0.orig.tar.xz"
+COLLECTD_SHA256 = "9ccc5ebb9884a8fca1c4cdbd48d45c5875d683330a482d09da4fe2c571f3b536"
+
+
+@pytest.fixture(scope="session")
+def collectd_source(work):
+    """The tarball of collectd's sources, packed as upstream packs it."""
+    with urllib.request.urlopen(f"{machines.ARCHIVE}/{COLLECTD_SOURCE}", timeout=300) as answer:
+        packed = answer.read()
+    assert hashlib.sha256(packed).hexdigest() == COLLECTD_SHA256
+    path = work / "collectd-5.12.0.tar.bz2"
+    path.write_bytes(bz2.compress(lzma.decompress(packed)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def rpm(build, packages, collectd_source):
+    """rpm knows nothing of what Debian has installed, and Debian's rpm does not strip by itself."""
+    flags = "--nodeps --without check --define '__os_install_post %{_rpmconfigdir}/brp-strip %{nil}'"
+    machines.run(["make", "-C", build, "rpm", f"COLLECTD_SOURCE={collectd_source}", f"RPM_FLAGS={flags}"])
+    return find_one(packages, f"collectd-egress-[0-9]*.{os.uname().machine}.rpm")
 
 
 @pytest.fixture(scope="session")

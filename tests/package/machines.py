@@ -98,6 +98,10 @@ mount --types proc proc "$0/proc" && mount --types tmpfs tmpfs "$0/run" && mount
         """The host's command with the machine's network."""
         return run(["nsenter", "--target", self._inside, "--net", *argv])
 
+    def enter_all(self, *argv):
+        """The host's command in all namespaces of the machine, but not in its root."""
+        return run(["nsenter", "--target", self._inside, *self.NAMESPACES, *argv])
+
     def command(self, script):
         return ["nsenter", "--target", self._inside, *self.NAMESPACES, "chroot", str(self.root), "/usr/bin/env", "-i",
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
