@@ -6,6 +6,7 @@ EXTRA_DIST += NEWS \
 	packaging/build-deb \
 	packaging/build-rpm \
 	packaging/collectd \
+	packaging/container \
 	packaging/debian \
 	packaging/rpm \
 	packaging/systemd \
@@ -32,3 +33,12 @@ checksums: dist
 
 clean-local-packages:
 	rm -rf packages
+
+# What an image is built from: `podman build packages/container`.
+.PHONY: container
+container:
+	test -n "`ls $(PACKAGES)/collectd-egress_*.deb`" || $(MAKE) $(AM_MAKEFLAGS) deb
+	rm -rf $(PACKAGES)/container
+	mkdir -p $(PACKAGES)/container
+	cp $(PACKAGES)/collectd-egress_*.deb $(PACKAGES)/container/collectd-egress.deb
+	cp $(srcdir)/packaging/container/Containerfile $(srcdir)/packaging/container/entrypoint $(PACKAGES)/container

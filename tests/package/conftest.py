@@ -71,7 +71,7 @@ def collectd_source(work):
 @pytest.fixture(scope="session")
 def rpm(build, packages, collectd_source):
     """rpm knows nothing of what Debian has installed, and Debian's rpm does not strip by itself."""
-    flags = "--nodeps --without check --define '__os_install_post %{_rpmconfigdir}/brp-strip %{nil}'"
+    flags = "--nodeps --without check --define '__os_install_post %{_rpmconfigdir}/brp-strip \"strip --strip-unneeded\" %{nil}'"
     machines.run(["make", "-C", build, "rpm", f"COLLECTD_SOURCE={collectd_source}", f"RPM_FLAGS={flags}"])
     return find_one(packages, f"collectd-egress-[0-9]*.{os.uname().machine}.rpm")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ARCHIVE = "http://deb.debian.org/debian"
 # "Nothing but collectd", and what its own collectd.conf cannot start without though no package says so: the plugin
-# processes, which it loads, needs libmnl.
-COLLECTD = ["collectd", "libmnl0"]
+# processes, which it loads, needs libmnl. curl is the one who looks.
+COLLECTD = ["collectd", "libmnl0", "curl"]
 # Far above what a slow archive takes.
 SECONDS = 900
 

@@ -9,7 +9,8 @@ import pytest
 PRIVATE = "usr/lib/collectd-egress/libegress.so"
 NEEDED = {
     "usr/lib/collectd/egress_netlink.so": {"libc.so.6", "libegress.so"},
-    "usr/lib/collectd/egress_nat.so": {"libc.so.6", "libcurl.so.4", "libegress.so", "libmnl.so.0", "libyajl.so.2"},
+    "usr/lib/collectd/egress_nat.so": {"libc.so.6", "libcurl.so.4", "libegress.so", "libm.so.6", "libmnl.so.0",
+                                       "libyajl.so.2"},
     "usr/lib/collectd/egress_probe.so": {"libc.so.6", "libcrypto.so.3", "libcurl.so.4", "libegress.so",
                                          "libpcre2-8.so.0", "libssl.so.3"},
     PRIVATE: {"libc.so.6", "libmnl.so.0"},

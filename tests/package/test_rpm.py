@@ -74,7 +74,7 @@ def rpm_does(machine, *arguments):
 def test_installed_it_runs(machine, rpm):
     before = machine.daemon()
     said = rpm_does(machine, "--install", rpm)
-    assert said == ""
+    assert "collectd-egress:" not in said
     assert machine.daemon() not in ("", before)
     machine.wait_for_metrics("collectd_egress_netlink_tcp_connections{", "collectd_egress_nat_ports_used{")
 
