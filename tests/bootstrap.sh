@@ -16,7 +16,7 @@ lab_packages=(collectd-core 'libmicrohttpd12|libmicrohttpd12t64' libprotobuf-c1 
 check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytest-xdist
   valgrind strace mandoc liboping0 tinyproxy-bin iputils-ping
   prometheus python3-yaml ulogd2 ulogd2-json)
-package_packages=(debhelper dpkg-dev lintian debootstrap rpm rpmlint autopkgtest curl systemd
+package_packages=(debhelper dpkg-dev lintian debootstrap rpm rpmlint curl systemd
   ca-certificates iproute2 util-linux libcap2-bin python3-pytest mandoc binutils)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux

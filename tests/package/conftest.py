@@ -71,7 +71,8 @@ def collectd_source(work):
 @pytest.fixture(scope="session")
 def rpm(build, packages, collectd_source):
     """rpm knows nothing of what Debian has installed, and Debian's rpm does not strip by itself."""
-    flags = "--nodeps --without check --define '__os_install_post %{_rpmconfigdir}/brp-strip \"strip --strip-unneeded\" %{nil}'"
+    strip = "__os_install_post strip --strip-unneeded %{buildroot}%{_libdir}/collectd*/*.so"
+    flags = f"--nodeps --without check --define '{strip}'"
     machines.run(["make", "-C", build, "rpm", f"COLLECTD_SOURCE={collectd_source}", f"RPM_FLAGS={flags}"])
     return find_one(packages, f"collectd-egress-[0-9]*.{os.uname().machine}.rpm")
 

@@ -49,7 +49,7 @@ def machine_fixture(work, root_of):
     root = machines.copy(root_of("bookworm"), work / "machine-capabilities")
     machines.install(root, f"/root/{next(root.glob('root/*.deb')).name}")
     made = machines.Machine(root)
-    made.file("/root/collectd.conf").write_text(CONF)
+    made.file("/srv/collectd.conf").write_text(CONF)
     yield made
     made.end()
     shutil.rmtree(root)
@@ -57,15 +57,16 @@ def machine_fixture(work, root_of):
 
 def observe(machine, prefix):
     """(the names of the values, the log) of a collectd that the prefix starts."""
-    with subprocess.Popen(machine.command(f"exec {prefix} collectd -f -C /root/collectd.conf"), text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as daemon:
+    script = f"{prefix} collectd -f -C /srv/collectd.conf & echo $! >/run/observed; wait $!"
+    with subprocess.Popen(machine.command(script), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL) as daemon:
         try:
             machine.wait_for_metrics(*AMONG)
             # A line of the log may follow a value: those of the second read are enough.
             machine.wait_for_metrics('collectd_egress_probe_results_total{egress_probe="here:self",type="ok"')
             names = set(machine.metrics())
         finally:
-            daemon.terminate()
+            machine.status("kill $(cat /run/observed)")
             log = daemon.communicate(timeout=60)[0]
     assert daemon.returncode == 0, log
     return names, log
@@ -103,8 +104,8 @@ def units(tmp_path, unit, drop_in):
     return tmp_path
 
 
-UPSTREAM = "[Service]\nType=notify\nExecStart=/usr/sbin/collectd\nCapabilityBoundingSet=\n"
-DEBIAN = "[Service]\nType=notify\nExecStart=/usr/sbin/collectd\n"
+UPSTREAM = "[Unit]\nDefaultDependencies=no\n[Service]\nType=notify\nExecStart=/usr/sbin/collectd\nCapabilityBoundingSet=\n"
+DEBIAN = "[Unit]\nDefaultDependencies=no\n[Service]\nType=notify\nExecStart=/usr/sbin/collectd\n"
 
 
 @pytest.mark.parametrize("unit, drop_in", [(UPSTREAM, "capabilities.conf"), (DEBIAN, "hardening.conf")])

@@ -6,6 +6,7 @@ import shutil
 
 import machines
 import pytest
+from conftest import TOP
 
 CONF = "/etc/collectd/collectd.conf.d/egress.conf"
 NETLINK, NAT = "collectd_egress_netlink_tcp_connections{", "collectd_egress_nat_ports_used{"
@@ -52,6 +53,11 @@ def test_values_within_a_minute(machine):
     machine.sh("cp /usr/share/doc/collectd-egress/examples/collectd/write-prometheus.conf"
                " /etc/collectd/collectd.conf.d/ && systemctl restart collectd")
     machine.wait_for_metrics(NETLINK, NAT)
+
+
+def test_its_autopkgtest_passes(machine):
+    shutil.copy(TOP / "packaging/debian/tests/metrics", machine.file("/root"))
+    assert "collectd_egress_nat_ports_used{" in machine.sh("/root/metrics")
 
 
 def test_the_options_are_read(machine):
