@@ -18,10 +18,10 @@ ON_THE_VM = ["apt-get install --no-install-recommends collectd ./collectd-egress
              " /etc/collectd/collectd.conf.d/",
              "systemctl restart collectd",
              "curl -s http://127.0.0.1:9103/metrics | grep ^collectd_egress_",
-             "collectd -T -f",
+             "/usr/share/collectd-egress/try-configuration",
              "apt-get remove collectd-egress",
              "apt-get purge collectd-egress"]
-COMMAND = re.compile(r"(\.{1,2}/|(apt-get|autoreconf|cp|systemctl|curl|collectd|make|podman|dnf|rpm|gcloud|mkdir)\s)")
+COMMAND = re.compile(r"(\.{0,2}/\w|\.\./|(apt-get|autoreconf|cp|systemctl|curl|collectd|make|podman|dnf|rpm|gcloud|mkdir)\s)")
 
 
 def commands():
@@ -80,7 +80,7 @@ def test_on_the_vm(work, root_of):
                 machine.wait_for_metrics("collectd_egress_netlink_", "collectd_egress_nat_")
             machine.sh("systemctl start collectd")
             said = machine.sh(command)
-            assert said or command.startswith(("cp", "systemctl", "collectd"))
+            assert said or command.startswith(("cp", "systemctl", "/usr"))
     finally:
         machine.end()
         shutil.rmtree(root)
