@@ -2,7 +2,6 @@
 # `make dist`, into packages/.
 
 EXTRA_DIST += NEWS \
-	etc/collectd/write-prometheus.conf \
 	packaging/build-deb \
 	packaging/build-rpm \
 	packaging/collectd \

@@ -50,7 +50,7 @@ def test_installed_and_running(machine, deb):
 
 
 def test_values_within_a_minute(machine):
-    machine.sh("cp /usr/share/doc/collectd-egress/examples/collectd/write-prometheus.conf"
+    machine.sh("cp /usr/share/collectd-egress/collectd/write-prometheus.conf"
                " /etc/collectd/collectd.conf.d/ && systemctl restart collectd")
     machine.wait_for_metrics(NETLINK, NAT)
 

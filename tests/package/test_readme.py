@@ -14,7 +14,7 @@ README = (TOP / "README.md").read_text()
 ELSEWHERE = {"./demo": ".ci/run", "./demo --host": ".ci/run", "./check": ".ci/run",
              "./demo --keep": "tests/e2e/test_demo.py"}
 ON_THE_VM = ["apt-get install --no-install-recommends collectd ./collectd-egress_*.deb",
-             "cp /usr/share/doc/collectd-egress/examples/collectd/write-prometheus.conf"
+             "cp /usr/share/collectd-egress/collectd/write-prometheus.conf"
              " /etc/collectd/collectd.conf.d/",
              "systemctl restart collectd",
              "curl -s http://127.0.0.1:9103/metrics | grep ^collectd_egress_",

@@ -27,15 +27,17 @@ def query(rpm, *what):
 
 
 def test_its_files(rpm):
-    files = {path for path in query(rpm, "--list").split() if "/.build-id" not in path and "/examples" not in path}
-    assert {each for each in files if "/doc/" not in each and "/licenses/" not in each and "/man/" not in each} == {
+    files = {path for path in query(rpm, "--list").split() if "/.build-id" not in path}
+    outside = {each for each in files if not each.startswith(("/usr/share/doc/", "/usr/share/licenses/",
+                                                              "/usr/share/man/", "/usr/share/collectd-egress"))}
+    assert outside == {
         CONF, "/usr/lib64/collectd/egress_nat.so", "/usr/lib64/collectd/egress_netlink.so",
         "/usr/lib64/collectd/egress_probe.so", "/usr/lib64/collectd-egress", "/usr/lib64/collectd-egress/libegress.so",
-        "/usr/share/collectd-egress", "/usr/share/collectd-egress/load",
-        "/usr/share/collectd-egress/load/egress_nat.conf", "/usr/share/collectd-egress/load/egress_netlink.conf",
-        "/usr/share/collectd-egress/load/egress_probe.conf", "/usr/share/collectd-egress/try-configuration",
-        "/usr/share/collectd-egress/types.db", "/usr/lib/systemd/system/collectd.service.d",
+        "/usr/lib/systemd/system/collectd.service.d",
         "/usr/lib/systemd/system/collectd.service.d/collectd-egress.conf"}
+    assert {f"/usr/share/collectd-egress/{name}" for name in (
+        "load/egress_nat.conf", "load/egress_netlink.conf", "load/egress_probe.conf", "try-configuration", "types.db",
+        "collectd/gce-proxy.conf")} <= files
     assert {re.sub(r"\.gz$", "", path.rsplit("/", 1)[1]) for path in files if "/man/" in path} == {
         path.name for path in (TOP / "man").glob("*.[57]")}
     assert query(rpm, "--configfiles").split() == [CONF]
@@ -55,7 +57,7 @@ def machine_fixture(work, root_of, rpm):
     machines.install(root, f"/root/{next(root.glob('root/*.deb')).name}")
     made = machines.Machine(root)
     made.sh("dpkg --purge collectd-egress && mv /usr/lib/collectd /usr/lib64/collectd && mkdir /etc/collectd.d &&"
-            " ln -sfn /etc/collectd.conf /etc/collectd/collectd.conf &&"
+            " rm -r /etc/collectd/collectd.conf.d && ln -sfn /etc/collectd.conf /etc/collectd/collectd.conf &&"
             " ln -s /usr/lib64/collectd /usr/lib/collectd && mkdir -p /usr/lib/systemd/system")
     made.file("/etc/collectd.conf").write_text(EL_CONF)
     shutil.copy(rpm, root / "root")
