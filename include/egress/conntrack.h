@@ -96,6 +96,7 @@ int conntrack_read_states(struct conntrack *conntrack, struct conntrack_states *
 /* 0, or the -errno of ctnetlink for which table and events come from /proc. */
 int conntrack_fallback(const struct conntrack *conntrack);
 
+#pragma GCC visibility push(hidden)
 /* The parsers alone (pure). Return 0 or -EBADMSG. */
 int conntrack_parse_table(const struct nlmsghdr *message, struct conntrack_table *table);
 int conntrack_parse_cpu(const struct nlmsghdr *message, struct conntrack_cpu *cpu);
@@ -107,6 +108,7 @@ int conntrack_parse_entry(const struct nlmsghdr *message, enum conntrack_state *
 int conntrack_parse_stat(const char *text, size_t size,
                          void (*callback)(const struct conntrack_cpu *cpu, void *data),
                          void *data);
+#pragma GCC visibility pop
 
 /* --- Totals over all CPUs (pure) ------------------------------------------ */
 

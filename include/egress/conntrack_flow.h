@@ -41,8 +41,10 @@ struct conntrack_dump {
 int conntrack_read_flows(struct conntrack *conntrack, conntrack_flow_callback *callback,
                            void *data, struct conntrack_dump *result);
 
+#pragma GCC visibility push(hidden)
 /* The parser alone. Returns 0, or -EBADMSG (cut, inconsistent, or no flow). */
 int conntrack_parse_flow(const struct nlmsghdr *message, struct conntrack_flow *flow);
+#pragma GCC visibility pop
 
 #pragma GCC visibility pop
 #endif

@@ -111,13 +111,16 @@ struct flow_udp_summary {
   const struct flow_udp_group *groups;
 };
 
+#pragma GCC visibility push(hidden)
 /* Counted, as the others below. */
 const struct flow_udp_summary *
 flow_udp_summary_retain(const struct flow_udp_summary *summary);
+#pragma GCC visibility pop
 void flow_udp_summary_release(const struct flow_udp_summary *summary);
 
 /* --- The making of a summary (pure) ------------------------------------- */
 
+#pragma GCC visibility push(hidden)
 struct flow_builder;
 
 /* `groups` is copied. `classify` (may be NULL: no endpoints at all) decides which
@@ -143,6 +146,7 @@ void flow_builder_add(struct flow_builder *builder,
  * Returns 0 or -ENOMEM. Free with flow_summary_release. */
 int flow_builder_finish(struct flow_builder *builder, nanoseconds begun,
                         bool partial, struct flow_summary **summary);
+#pragma GCC visibility pop
 
 /* Counted; the last release frees. NULL is fine. */
 const struct flow_summary *flow_summary_retain(const struct flow_summary *summary);

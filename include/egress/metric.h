@@ -35,9 +35,11 @@ struct metric_table {
   const struct metric *metrics;
 };
 
+#pragma GCC visibility push(hidden)
 /* The table's own types in the form of types.db(5), a type a line, each type
  * once. Returns 0, or -EIO if the stream failed. */
 int metric_table_print_types(const struct metric_table *table, FILE *stream);
+#pragma GCC visibility pop
 
 #pragma GCC visibility pop
 #endif

@@ -92,8 +92,10 @@ option_fail_secret(const struct option *option, struct option_error *error,
 /* Checks the label of a block or another name that becomes part of a metric's
  * instance: valid UTF-8, no control characters, none of ':' '/' '@', not longer
  * than `limit` bytes, and not one of `reserved` (NULL-terminated, or NULL). */
+#pragma GCC visibility push(hidden)
 int option_check_name(const struct option *option, const char *name, size_t limit,
                       const char *const *reserved, struct option_error *error);
+#pragma GCC visibility pop
 
 /* The label of a block, as in <Chain "prod">: one name that option_check_name allows.
  * *name is a copy, to be freed by the caller; left alone on an error. */

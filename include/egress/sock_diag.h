@@ -103,7 +103,9 @@ int sock_diag_dump_udp(struct sock_diag *diag, const struct sock_diag_request *r
  * Returns 0, -EBADMSG (cut or inconsistent), or -EAFNOSUPPORT. The second one does
  * not look at the attributes, where tcp_info is: most of the work. */
 int sock_diag_parse(const struct nlmsghdr *message, struct sock_diag_record *record);
+#pragma GCC visibility push(hidden)
 int sock_diag_parse_socket(const struct nlmsghdr *message, struct sock_diag_record *record);
+#pragma GCC visibility pop
 
 #pragma GCC visibility pop
 #endif

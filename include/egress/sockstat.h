@@ -28,8 +28,10 @@ struct sockstat {
 /* Of the calling thread's network namespace. Returns 0 or -errno. */
 int sockstat_read(struct sockstat *sockstat);
 
+#pragma GCC visibility push(hidden)
 /* The parser alone (pure). Returns 0, or -EBADMSG if it found no field. */
 int sockstat_parse(const char *text, size_t size, struct sockstat *sockstat);
+#pragma GCC visibility pop
 
 #pragma GCC visibility pop
 #endif

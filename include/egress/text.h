@@ -12,7 +12,9 @@
 
 /* Whether all of it is UTF-8, and no control character (U+0000 to U+001F, U+007F to
  * U+009F) among it: what a terminal would obey, and what would break a line. */
+#pragma GCC visibility push(hidden)
 bool text_is_clean(const char *text);
+#pragma GCC visibility pop
 
 /* Copies the first `length` bytes of `text`, or those before its NUL, into `copy` of
  * `size` bytes, at least one. Each control character, and each byte that belongs to

@@ -1,6 +1,8 @@
 # libegress: what two plugins or more use. The convenience library holds models
 # and readers, and is linked into the tests too; only libegress.so adds the
 # adapter, whose symbols from collectd exist inside the daemon alone.
+# Headers hide what only the library's own parts, and the tests, call: it exports what
+# plugins take, no more.
 
 noinst_HEADERS += \
 	include/egress/address.h \

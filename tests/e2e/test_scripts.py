@@ -292,7 +292,8 @@ def test_an_unknown_sanitizer_is_refused(tmp_path):
 class TestTree:
     """Nothing is in the tree that no makefile knows."""
 
-    PARTS = [path for folder in ("plugins", "tests", "etc", "man") for path in (TOP / folder).rglob("local.mk")]
+    PARTS = [path for folder in ("plugins", "tests", "etc", "man", "packaging")
+             for path in (TOP / folder).rglob("local.mk")]
 
     def test_every_part_is_included(self):
         included = [name for path in (TOP / "Makefile.am", *self.PARTS)

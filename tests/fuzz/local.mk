@@ -91,7 +91,7 @@ else
 	@echo "this build has no fuzzer: configure it with CC=clang --enable-fuzzers --enable-sanitizers" >&2; exit 1
 endif
 
-clean-local:
+clean-local: clean-local-packages
 	rm -rf fuzz-found
 
 .PHONY: fuzz
