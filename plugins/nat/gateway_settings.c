@@ -7,6 +7,10 @@ static nanoseconds first_known(nanoseconds given, nanoseconds found) {
   return given > 0 ? given : found;
 }
 
+static bool word_or(enum nat_word given, bool found) {
+  return given == NAT_UNSAID ? found : given == NAT_TRUE;
+}
+
 static bool set(nanoseconds *field, nanoseconds value) {
   bool changed = *field != value;
 
@@ -20,9 +24,11 @@ bool gateway_settings_apply(struct nat_gateway_config *gateway,
   const struct nat_gateway_given *given = &gateway->given;
   const struct nat_gateway_found found = {
       .allocated = facts->ports_now ? facts->ports_now : (uint32_t)figures->allocated,
-      .limit = facts->ports_limit};
+      .limit = facts->ports_limit,
+      .dynamic = facts->dynamic};
   bool bypass = facts->external[0] && facts->type == GCP_NAT_PUBLIC;
-  bool independent = given->endpoint_independent || facts->endpoint_independent;
+  bool independent = word_or(given->endpoint_independent, facts->endpoint_independent);
+  bool dynamic = word_or(given->dynamic_ports, facts->dynamic);
   nanoseconds transitory = first_known(given->transitory_timeout, facts->transitory);
   nanoseconds udp = first_known(given->udp_timeout, facts->udp);
   bool changed;
@@ -32,9 +38,11 @@ bool gateway_settings_apply(struct nat_gateway_config *gateway,
   if (udp == 0)
     udp = NAT_UDP_DEFAULT;
   changed = found.allocated != gateway->found.allocated ||
-            found.limit != gateway->found.limit || bypass != gateway->own_bypass;
+            found.limit != gateway->found.limit || bypass != gateway->own_bypass ||
+            found.dynamic != gateway->found.dynamic || dynamic != gateway->dynamic_ports;
 
   gateway->found = found;
+  gateway->dynamic_ports = dynamic;
   __atomic_store_n(&gateway->own_bypass, bypass, __ATOMIC_RELAXED);
   if (gateway->endpoint_independent != independent) {
     __atomic_store_n(&gateway->endpoint_independent, independent, __ATOMIC_RELAXED);

@@ -190,6 +190,14 @@ static int check_mapping(const struct option *block,
                      "other; give one of them");
 }
 
+/* A flag that is not in the block says nothing; one that is may say false. */
+static enum nat_word word_of(const struct option *block, const char *name, bool value) {
+  for (size_t i = 0; i < block->child_count; i++)
+    if (strcasecmp(block->children[i].name, name) == 0)
+      return value ? NAT_TRUE : NAT_FALSE;
+  return NAT_UNSAID;
+}
+
 static void complete_timeouts(struct nat_gateway_config *gateway) {
   if (gateway->udp_timeout == 0)
     gateway->udp_timeout = NAT_UDP_DEFAULT;
@@ -255,7 +263,9 @@ static int read_gateway_options(const struct option *block,
   if (result < 0)
     return result;
   gateway->given = (struct nat_gateway_given){
-      .endpoint_independent = gateway->endpoint_independent,
+      .endpoint_independent =
+          word_of(block, "EndpointIndependentMapping", gateway->endpoint_independent),
+      .dynamic_ports = word_of(block, "DynamicPorts", gateway->dynamic_ports),
       .udp_timeout = gateway->udp_timeout,
       .time_wait = gateway->time_wait,
       .established_timeout = gateway->established_timeout,
@@ -377,9 +387,13 @@ uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway) {
   return gateway->found.allocated;
 }
 
+/* Where the block denies the dynamic allocation that was found, what there is now is all. */
 uint32_t nat_gateway_limit(const struct nat_gateway_config *gateway) {
   int64_t given =
       gateway->dynamic_ports ? gateway->max_ports_per_vm : gateway->ports_per_vm;
 
-  return given > 0 ? (uint32_t)given : gateway->found.limit;
+  if (given > 0)
+    return (uint32_t)given;
+  return gateway->found.dynamic && !gateway->dynamic_ports ? gateway->found.allocated
+                                                           : gateway->found.limit;
 }

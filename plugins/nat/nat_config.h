@@ -24,9 +24,11 @@ struct nat_named {
 #define NAT_TRANSITORY_DEFAULT (30 * NANOSECONDS_PER_SECOND)
 #define NAT_UDP_DEFAULT (30 * NANOSECONDS_PER_SECOND)
 
+enum nat_word { NAT_UNSAID, NAT_FALSE, NAT_TRUE };
+
 /* What the block itself says, before defaults and discovery; 0: nothing. */
 struct nat_gateway_given {
-  bool endpoint_independent;
+  enum nat_word endpoint_independent, dynamic_ports;
   nanoseconds udp_timeout, time_wait, established_timeout, transitory_timeout;
   nanoseconds reset_timeout; /* negative: nothing */
 };
@@ -34,6 +36,7 @@ struct nat_gateway_given {
 /* Ports that were found out; 0: not known. What the block says beats them. */
 struct nat_gateway_found {
   uint32_t allocated, limit;
+  bool dynamic; /* so that `limit` is that of dynamic allocation */
 };
 
 struct nat_gateway_config {

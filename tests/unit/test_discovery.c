@@ -258,11 +258,66 @@ static void test_nothing_found(void **state) {
   assert_int_equal(48, nat_gateway_allocated(&gateway));
 }
 
+/* A flag that the block gives as false is as explicit as one that it gives as true. */
+static void test_an_explicit_false(void **state) {
+  static const struct {
+    enum nat_word given;
+    bool found, result;
+  } cases[] = {
+      {NAT_UNSAID, false, false}, {NAT_UNSAID, true, true}, {NAT_FALSE, true, false},
+      {NAT_FALSE, false, false},  {NAT_TRUE, false, true},  {NAT_TRUE, true, true},
+  };
+  struct gcp_nat *nat = add_nat("r", "default", "n");
+
+  (void)state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    struct nat_gateway_config gateway = {
+        .given = {.reset_timeout = -1, .endpoint_independent = cases[i].given}};
+    struct nat_gateway_config other = {
+        .given = {.reset_timeout = -1, .dynamic_ports = cases[i].given}};
+
+    gateway.endpoint_independent = other.dynamic_ports = cases[i].given == NAT_TRUE;
+    nat->endpoint_independent = cases[i].found;
+    nat->dynamic = 0;
+    conclude(nat, -1);
+    gateway_settings_apply(&gateway, &facts, &no_figures);
+    assert_int_equal(cases[i].result, gateway.endpoint_independent);
+    nat->endpoint_independent = 0;
+    nat->dynamic = cases[i].found;
+    conclude(nat, -1);
+    gateway_settings_apply(&other, &facts, &no_figures);
+    assert_int_equal(cases[i].result, other.dynamic_ports);
+  }
+}
+
+/* What PortsPerVM means goes by whether allocation is dynamic, in the end. */
+static void test_ports_where_dynamic_allocation_is_found(void **state) {
+  struct nat_gateway_config gateway = {
+      .ports_per_vm = 64,
+      .given = {.reset_timeout = -1, .dynamic_ports = NAT_FALSE}};
+  struct gcp_nat *nat = add_nat("r", "default", "n");
+
+  (void)state;
+  nat->dynamic = 1;
+  nat->max_ports = 4096;
+  conclude(nat, 128);
+  gateway_settings_apply(&gateway, &facts, &no_figures);
+  assert_int_equal(64, nat_gateway_limit(&gateway));
+  gateway.ports_per_vm = 0;
+  assert_int_equal(128, nat_gateway_limit(&gateway));
+  gateway.ports_per_vm = 64;
+  gateway.given.dynamic_ports = NAT_UNSAID;
+  assert_true(gateway_settings_apply(&gateway, &facts, &no_figures));
+  assert_int_equal(4096, nat_gateway_limit(&gateway));
+  assert_int_equal(128, nat_gateway_allocated(&gateway));
+}
+
 static void test_dynamic_ports_with_an_explicit_limit(void **state) {
-  struct nat_gateway_config gateway = {.dynamic_ports = true,
-                                       .ports_per_vm = 32,
-                                       .max_ports_per_vm = 512,
-                                       .given = {.reset_timeout = -1}};
+  struct nat_gateway_config gateway = {
+      .dynamic_ports = true,
+      .ports_per_vm = 32,
+      .max_ports_per_vm = 512,
+      .given = {.reset_timeout = -1, .dynamic_ports = NAT_TRUE}};
   struct gcp_nat *nat = add_nat("r", "default", "n");
 
   (void)state;
@@ -407,6 +462,8 @@ int main(void) {
       cmocka_unit_test_setup(test_discovered_beats_unknown, begin),
       cmocka_unit_test_setup(test_explicit_beats_discovered, begin),
       cmocka_unit_test_setup(test_nothing_found, begin),
+      cmocka_unit_test_setup(test_an_explicit_false, begin),
+      cmocka_unit_test_setup(test_ports_where_dynamic_allocation_is_found, begin),
       cmocka_unit_test_setup(test_dynamic_ports_with_an_explicit_limit, begin),
       cmocka_unit_test_setup(test_an_external_address, begin),
       cmocka_unit_test_setup(test_description, begin),

@@ -77,6 +77,7 @@ static void test_a_whole_block(void **state) {
                             "</Gateway>\n"
                             "<Gateway \"second\">\n"
                             "  DynamicPorts true\n"
+                            "  endpointindependentmapping false\n"
                             "  PortsPerVM 32\n"
                             "  MaxPortsPerVM 4096\n"
                             "  ResetTimeout 0\n"
@@ -93,6 +94,10 @@ static void test_a_whole_block(void **state) {
   assert_true(config.gateways[1].udp_timeout == 30 * NANOSECONDS_PER_SECOND);
   assert_true(config.gateways[0].endpoint_independent);
   assert_false(config.gateways[1].endpoint_independent);
+  assert_int_equal(NAT_TRUE, config.gateways[0].given.endpoint_independent);
+  assert_int_equal(NAT_UNSAID, config.gateways[0].given.dynamic_ports);
+  assert_int_equal(NAT_FALSE, config.gateways[1].given.endpoint_independent);
+  assert_int_equal(NAT_TRUE, config.gateways[1].given.dynamic_ports);
   assert_int_equal(1, config.gateways[0].traffic.sources.count);
   assert_int_equal(1, config.gateways[0].traffic.bypass.count);
   assert_false(config.gateways[0].traffic.bypass_defaults);
