@@ -70,6 +70,8 @@ struct flow_rtt {
 struct flow_summary {
   uint64_t serial;        /* 1, 2, ... in this process */
   nanoseconds begun;      /* monotonic; after every member's before_pass */
+  nanoseconds ended;      /* after every member's after_pass: what closed in between the
+                           * pass may not have seen */
   nanoseconds cpu;        /* thread CPU time of the pass */
   bool partial;
   bool tcp_info;          /* the sockets came with it */
@@ -102,7 +104,7 @@ struct flow_udp_group {
 
 /* UDP sockets, in a pass of their own: only those who want them pay for it. */
 struct flow_udp_summary {
-  uint64_t serial; /* these five as in struct flow_summary */
+  uint64_t serial; /* these, but for groups, as in struct flow_summary */
   nanoseconds begun;
   nanoseconds cpu;
   bool partial;
@@ -163,10 +165,11 @@ struct flow_needs {
   bool rtt; /* needs tcp_info too, at each pass */
   /* As in flow_spec; one plugin of the process may ask for endpoints. */
   flow_classifier *classify;
-  /* Called with the share's mutex held, just before the kernel is asked, on
-   * whichever thread makes the pass. May be NULL. */
+  /* Called with the share's mutex held, just before the kernel is asked and just after
+   * it has answered, on whichever thread makes the pass. May be NULL. */
   void (*before_pass)(void *data);
-  void *data; /* for classify and before_pass */
+  void (*after_pass)(void *data);
+  void *data; /* for classify and these */
 };
 
 /* A plugin's seat at the shared pass. */

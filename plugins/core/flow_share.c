@@ -155,14 +155,22 @@ static bool prepare_members(void) {
   return tcp_info;
 }
 
+static void tell_members(void) {
+  for (const struct flow_member *member = share.members; member; member = member->next)
+    if (member->needs.after_pass)
+      member->needs.after_pass(member->needs.data);
+}
+
 static int make_summary(struct flow_summary **summary) {
   bool tcp_info = prepare_members();
-  nanoseconds begun = clock_now(CLOCK_MONOTONIC);
+  nanoseconds begun = clock_now(CLOCK_MONOTONIC), ended;
   nanoseconds cpu = clock_now(CLOCK_THREAD_CPUTIME_ID);
   bool partial = false;
   int status, failure;
 
   failure = dump_sockets(tcp_info, &partial);
+  tell_members();
+  ended = clock_now(CLOCK_MONOTONIC);
   status = flow_builder_finish(share.builder, begun, partial, summary);
   if (status < 0)
     return status;
@@ -171,6 +179,7 @@ static int make_summary(struct flow_summary **summary) {
     return failure;
   }
   (*summary)->serial = ++share.serial;
+  (*summary)->ended = ended;
   (*summary)->tcp_info = tcp_info && !share.tcp.fallback;
   (*summary)->fallback = share.tcp.fallback;
   (*summary)->cpu = clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu;

@@ -288,6 +288,11 @@ static void remember_sockets(struct nat_engine *engine,
   engine->last = summary;
 }
 
+static void complete(struct nat_model *model, uint64_t omitted, nanoseconds ended) {
+  nat_model_live_omitted(model, omitted);
+  nat_model_ended(model, ended);
+}
+
 void nat_engine_take_sockets(struct nat_engine *engine,
                              const struct flow_summary *summary, bool all) {
   if (all)
@@ -302,9 +307,9 @@ void nat_engine_take_sockets(struct nat_engine *engine,
     struct nat_side *side = &engine->gateways[i].sides[NAT_TCP];
 
     if (all)
-      nat_model_live_omitted(side->by_remote, summary->remotes_omitted);
+      complete(side->by_remote, summary->remotes_omitted, summary->ended);
     if (all && side->by_local)
-      nat_model_live_omitted(side->by_local, summary->locals_omitted);
+      complete(side->by_local, summary->locals_omitted, summary->ended);
   }
 }
 

@@ -38,7 +38,7 @@ uint32_t nat_model_begin(struct nat_model *model, nanoseconds begun, bool idle_k
   merged = nat_merge_least(model->table, &model->held);
   model->without_place += merged;
   model->elapsed = model->begun ? begun - model->begun : 0;
-  model->begun = begun;
+  model->begun = model->ended = begun;
   model->local_ports = 0;
   do
     start_over(nat_table_at(model->table, index), nat_table_closed(model->table, index),
@@ -81,6 +81,11 @@ uint32_t nat_model_waiting(struct nat_model *model, const struct net_endpoint *r
   return index;
 }
 
+void nat_model_ended(struct nat_model *model, nanoseconds ended) {
+  if (ended > model->begun)
+    model->ended = ended;
+}
+
 void nat_model_live_omitted(struct nat_model *model, uint64_t sockets) {
   struct nat_destination *other = nat_table_at(model->table, NAT_OTHER);
 
@@ -92,24 +97,28 @@ void nat_model_live_omitted(struct nat_model *model, uint64_t sockets) {
 
 static void advance(struct nat_model *model, enum nat_close kind,
                     bool (*high_only)(const struct nat_destination *destination)) {
-  uint32_t now = nat_held_time(model->begun);
+  uint32_t now = nat_held_time(model->begun), ended = nat_held_time(model->ended);
 
   nat_held_count(&model->held, kind, model->table, now, high_only);
-  nat_held_expire(&model->held, kind, model->table, now);
+  nat_held_expire(&model->held, kind, model->table, now, ended);
+  if (ended != now)
+    nat_held_count_late(&model->held, kind, model->table, ended);
 }
 
-static void advance_unplaced(struct nat_unplaced *unplaced, uint32_t now) {
+static void advance_unplaced(struct nat_unplaced *unplaced, uint32_t now,
+                             uint32_t ended) {
   for (; unplaced->counted < unplaced->ring.head; unplaced->counted++) {
     const struct nat_ring_entry *entry = nat_ring_at(&unplaced->ring, unplaced->counted);
 
-    if (nat_ring_is_after(entry, now))
+    if (nat_ring_is_after(entry, ended))
       break;
     unplaced->sum += entry->index;
   }
   for (; unplaced->expired < unplaced->counted; unplaced->expired++) {
     const struct nat_ring_entry *entry = nat_ring_at(&unplaced->ring, unplaced->expired);
 
-    if (nat_ring_elapsed(now, entry) < unplaced->timeout_ms)
+    if (nat_ring_is_after(entry, now) ||
+        nat_ring_elapsed(now, entry) < unplaced->timeout_ms)
       break;
     unplaced->sum -= entry->index;
   }
@@ -307,9 +316,10 @@ void nat_model_finish(struct nat_model *model, struct nat_estimate *estimate) {
   nat_model_take_in(model);
   advance(model, NAT_CLOSE_ORDERLY, NULL);
   advance(model, NAT_CLOSE_RESET, NULL);
-  advance_unplaced(&model->unplaced, nat_held_time(model->begun));
+  advance_unplaced(&model->unplaced, nat_held_time(model->begun),
+                   nat_held_time(model->ended));
   nat_held_expire(&model->held, NAT_CLOSE_UNANSWERED, model->table,
-                  nat_held_time(model->begun));
+                  nat_held_time(model->begun), nat_held_time(model->ended));
   if (model->settings.distinct)
     judge_shortage_of_all(model);
   else

@@ -138,6 +138,20 @@ void nat_held_count(struct nat_held *held, unsigned kind, struct nat_table *tabl
   }
 }
 
+void nat_held_count_late(const struct nat_held *held, unsigned kind,
+                         struct nat_table *table, uint32_t until) {
+  const struct nat_held_kind *own = &held->kinds[kind];
+
+  for (uint64_t position = own->counted; position < own->ring.head; position++) {
+    const struct nat_ring_entry *entry = nat_ring_at(&own->ring, position);
+
+    fetch_ahead(&own->ring, position, own->ring.head, table);
+    if (nat_ring_is_after(entry, until))
+      break;
+    closed_of(table, entry)->waiting[NAT_HIGH]++;
+  }
+}
+
 static void expire_for(struct nat_held_kind *own, unsigned bound, struct nat_table *table,
                        uint32_t now) {
   for (; own->expired[bound] < own->counted; own->expired[bound]++) {
@@ -164,11 +178,11 @@ static void forget_tags(struct nat_held *held, unsigned kind, uint64_t end) {
 }
 
 void nat_held_expire(struct nat_held *held, unsigned kind, struct nat_table *table,
-                     uint32_t now) {
+                     uint32_t now, uint32_t ended) {
   struct nat_held_kind *own = &held->kinds[kind];
 
   for (unsigned bound = 0; bound < NAT_BOUNDS; bound++)
-    expire_for(own, bound, table, now);
+    expire_for(own, bound, table, bound == NAT_LOW ? ended : now);
   forget_tags(held, kind, own->expired[NAT_HIGH]);
   nat_ring_release(&own->ring, own->expired[NAT_HIGH]);
 }

@@ -53,9 +53,14 @@ void nat_held_count(struct nat_held *held, unsigned kind, struct nat_table *tabl
                     uint32_t now,
                     bool (*high_only)(const struct nat_destination *destination));
 
-/* Lets go of the entries whose time has run out. */
+/* Entries not counted yet, up to `until`, wait in the high bound. */
+void nat_held_count_late(const struct nat_held *held, unsigned kind,
+                         struct nat_table *table, uint32_t until);
+
+/* Lets go of the entries whose time has run out: by `ended`, at `now` or after it, for the
+ * low bound. */
 void nat_held_expire(struct nat_held *held, unsigned kind, struct nat_table *table,
-                     uint32_t now);
+                     uint32_t now, uint32_t ended);
 
 /* Makes the entries of destinations marked `merged` those of NAT_OTHER. */
 void nat_held_merge(struct nat_held *held, struct nat_table *table);

@@ -23,6 +23,7 @@
  *   gave up SYN_SENT, for           0            Transitory       Transitory
  *     ... at the limit              0            0                Transitory
  *   lost event, for               0            0                TimeWait
+ *   closed during the summary     0            0                1
  *
  * "At the limit": a SYN that found no free port was dropped and holds nothing;
  * one that the destination left unanswered holds a port. The machine sees no
@@ -161,6 +162,10 @@ uint32_t nat_model_live(struct nat_model *model, const struct net_endpoint *remo
  * destination's index as nat_model_live does, and *held: whether it may hold a port. */
 uint32_t nat_model_waiting(struct nat_model *model, const struct net_endpoint *remote,
                            enum nat_close kind, nanoseconds age, bool *held);
+/* When the summary was complete (else: when it was begun). A dump is no snapshot: what
+ * closed in between it may have missed, and is in the high bound; what ran out in between
+ * is not in the low one. Closes up to then must have been told. */
+void nat_model_ended(struct nat_model *model, nanoseconds ended);
 /* Connections whose destination the summary does not tell. */
 void nat_model_live_omitted(struct nat_model *model, uint64_t sockets);
 void nat_model_finish(struct nat_model *model, struct nat_estimate *estimate);

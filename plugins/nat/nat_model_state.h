@@ -25,6 +25,7 @@ struct nat_model {
   struct nat_unplaced unplaced;
   uint64_t without_place; /* merged, or counted as NAT_OTHER, since the last one */
   nanoseconds begun;      /* of the summary under way, or the last; 0: none */
+  nanoseconds ended;      /* of the same */
   nanoseconds elapsed;
   uint32_t local_ports;
   bool at_limit, short_of_ports, exhausted; /* as in struct nat_destination, of all

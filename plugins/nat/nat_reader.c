@@ -59,9 +59,9 @@ static void take_events(const struct sock_diag_record *records, size_t count,
   pthread_mutex_unlock(&reader->mutex);
 }
 
-/* A summary says what is open; the events up to its begin say what has closed. On the
- * thread of whoever makes the pass. */
-static void drain_before_pass(void *data) {
+/* A summary says what is open; the events up to its begin say what has closed, and those
+ * up to its end what it may have missed. On the thread of whoever makes the pass. */
+static void drain(void *data) {
   struct nat_reader *reader = data;
 
   pthread_mutex_lock(&reader->events_mutex);
@@ -257,7 +257,8 @@ static int join_pass(struct nat_reader *reader) {
   const struct flow_needs needs = {.tcp_info = period > 0,
                                    .tcp_info_period = period,
                                    .classify = classify,
-                                   .before_pass = drain_before_pass,
+                                   .before_pass = drain,
+                                   .after_pass = drain,
                                    .data = reader};
 
   return reader->member ? 0 : flow_share_join(&needs, &reader->member);

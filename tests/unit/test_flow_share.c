@@ -168,6 +168,38 @@ static unsigned wants_all(const struct sock_diag_record *record, void *data) {
 
 static void count_call(void *data) { ++*(unsigned *)data; }
 
+/* Before the first socket, and after the last. */
+struct hooks {
+  unsigned before, after;
+};
+
+static void count_before(void *data) {
+  struct hooks *hooks = data;
+
+  assert_int_equal(hooks->before, hooks->after);
+  hooks->before++;
+}
+
+static void count_after(void *data) { ((struct hooks *)data)->after++; }
+
+static void test_hooks_around_a_pass(void **state) {
+  struct hooks hooks = {0, 0};
+  const struct flow_needs needs = {
+      .before_pass = count_before, .after_pass = count_after, .data = &hooks};
+  struct flow_member *member = join(&needs);
+
+  (void)state;
+  for (unsigned pass = 1; pass <= 2; pass++) {
+    const struct flow_summary *summary = take(member, 0, NULL);
+
+    assert_int_equal(hooks.before, pass);
+    assert_int_equal(hooks.after, pass);
+    assert_true(summary->ended >= summary->begun);
+    flow_summary_release(summary);
+  }
+  flow_share_leave(member);
+}
+
 static void test_remotes_and_hook(void **state) {
   unsigned calls = 0;
   const struct flow_needs remotes = {.classify = wants_all, .data = &calls};
@@ -312,6 +344,7 @@ int main(void) {
       cmocka_unit_test_setup(test_young_summary_is_shared, reset),
       cmocka_unit_test_setup(test_groups_of_members, reset),
       cmocka_unit_test_setup(test_remotes_and_hook, reset),
+      cmocka_unit_test_setup(test_hooks_around_a_pass, reset),
       cmocka_unit_test_setup(test_rtt, reset),
       cmocka_unit_test_setup(test_udp, reset),
       cmocka_unit_test_setup(test_udp_failure, reset),

@@ -57,6 +57,36 @@ static void test_is_wide_at_first(void **state) {
   nat_model_free(model);
 }
 
+/* What closes during a dump the dump may have missed; what runs out during it is no
+ * longer certain. */
+static void test_a_dump_takes_its_time(void **state) {
+  const struct nat_model_settings settings = settings_with(64, 12 * S);
+  const struct net_endpoint remote = endpoint(1), other = endpoint(2);
+  struct nat_model *model = make(&settings);
+  struct nat_estimate result;
+
+  (void)state;
+  nat_model_close(model, 100 * S, &remote, NULL, NAT_CLOSE_ORDERLY);
+  nat_model_begin(model, 111 * S, true);
+  nat_model_close(model, 112 * S, &remote, NULL, NAT_CLOSE_ORDERLY);
+  nat_model_close(model, 112 * S, &remote, NULL, NAT_CLOSE_RESET);
+  nat_model_close(model, 113 * S, &remote, NULL, NAT_CLOSE_UNANSWERED);
+  nat_model_close_portless(model, 113 * S, &other.address, NAT_CLOSE_RESET);
+  nat_model_close(model, 113 * S + MS, &remote, NULL, NAT_CLOSE_ORDERLY);
+  nat_model_ended(model, 113 * S);
+  nat_model_finish(model, &result);
+  assert_int_equal(0, result.ports[NAT_LOW]);
+  assert_int_equal(1, result.ports[NAT_BEST]);
+  assert_int_equal(5, result.ports[NAT_HIGH]);
+  result = estimate(model, 114 * S, NULL, 0);
+  assert_int_equal(2, result.ports[NAT_LOW]);
+  assert_int_equal(4, result.ports[NAT_BEST]);
+  assert_int_equal(5, result.ports[NAT_HIGH]);
+  result = estimate(model, 200 * S, NULL, 0);
+  assert_int_equal(0, result.ports[NAT_HIGH]);
+  nat_model_free(model);
+}
+
 static void test_recalls_what_closed_before(void **state) {
   const struct nat_model_settings settings = settings_with(64, 120 * S);
   struct nat_past_close closes[] = {{30 * S, endpoint(1)},
@@ -256,6 +286,7 @@ int main(void) {
       cmocka_unit_test(test_holds_a_closed_one_for_time_wait),
       cmocka_unit_test(test_bounds_an_unknown_time_wait),
       cmocka_unit_test(test_is_wide_at_first),
+      cmocka_unit_test(test_a_dump_takes_its_time),
       cmocka_unit_test(test_recalls_what_closed_before),
       cmocka_unit_test(test_dropped_syns_hold_nothing),
       cmocka_unit_test(test_a_past_shortage_counts),
