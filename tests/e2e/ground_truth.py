@@ -8,10 +8,8 @@ import time
 
 _SAMPLE = re.compile(r'collectd_egress_nat_(\w+)\{([^}]*)\} (\S+) (\d+)')
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
-# A figure is compared with what the NAT held within half a second of it; and where all that lies between two bounds
-# is right, also with what it held as the figure was being read, which on a busy machine is long before it has a stamp.
+# A figure is compared with what the NAT held within half a second of it.
 _SAME_SECOND = 0.5
-_READING = 2.0
 
 
 class Recorder:
@@ -20,6 +18,7 @@ class Recorder:
     def __init__(self, lab, collectds):
         self._lab, self._collectds = lab, collectds
         self.truth = []     # (time, {destination: held}, packets dropped)
+        self.looks = []     # (begin, end, held) of the same: when it was, lies between the two
         self.figures = {name: {} for name in collectds}   # {name: {time of the read: {(type, instance): value}}}
         self.sockets = []   # (time, {destination: (open, with TIME_WAIT)})
         self._stop = threading.Event()
@@ -47,8 +46,10 @@ class Recorder:
         before = time.time()
         found = self._lab.truth()
         held = {name: entry["held"] for name, entry in found.items()}
+        after = time.time()
         # The kernel has read the sets when nft starts to print them: nearer to the beginning.
-        self.truth.append((before + (time.time() - before) / 3, held, sum(e["dropped"] for e in found.values())))
+        self.truth.append((before + (after - before) / 3, held, sum(e["dropped"] for e in found.values())))
+        self.looks.append((before, after, held))
         for name, collectd in self._collectds.items():
             self._scrape(name, collectd)
         if not self.sockets or before - self.sockets[-1][0] >= 1:
@@ -109,10 +110,22 @@ class Phase:
         return self.begin <= moment <= self.end
 
 
-def near(recorder, moment, before=_SAME_SECOND):
+def near(recorder, moment):
     """What the NAT held in the same second: [{destination: held}], nearest first."""
-    found = [(abs(at - moment), held) for at, held, _ in recorder.truth if -before <= at - moment <= _SAME_SECOND]
+    found = [(abs(at - moment), held) for at, held, _ in recorder.truth if abs(at - moment) <= _SAME_SECOND]
     return [held for _, held in sorted(found, key=lambda item: item[0])]
+
+
+def between(recorder, begin, end):
+    """(least, most) that the NAT held toward its busiest destination from `begin` to `end`, or None if that is not
+    known: the looks in between, the last one before and the first one behind."""
+    before = [look for look in recorder.looks if look[1] <= begin]
+    behind = [look for look in recorder.looks if look[0] >= end]
+    if not before or not behind:
+        return None
+    first, last = before[-1], behind[0]
+    held = [max(look[2].values()) for look in recorder.looks if first[0] <= look[0] <= last[0]]
+    return min(held), max(held)
 
 
 def errors(recorder, name, phase):
@@ -139,14 +152,17 @@ def misses(recorder, name, phase):
 
 
 def outside(recorder, name):
-    """[(seconds, low, high, least and most held in that second)] of each read whose bounds did not hold."""
+    """[(seconds, low, high, least and most held meanwhile)] of each read whose bounds did not hold. What a figure is
+    of, lies between the stamp of the one before, for then this one was not begun, and its own."""
     wrong = []
     begin = recorder.truth[0][0]
-    for moment, figures in sorted(recorder.figures[name].items()):
-        around = [max(held.values()) for held in near(recorder, moment, before=_READING)]
+    reads = sorted(recorder.figures[name])
+    for before, moment in zip(reads, reads[1:]):
+        held = between(recorder, before, moment)
+        figures = recorder.figures[name][moment]
         low, high = figures.get(("ports_bound", "low")), figures.get(("ports_bound", "high"))
-        if around and low is not None and (low > max(around) or (high is not None and high < min(around))):
-            wrong.append((round(moment - begin, 1), low, high, min(around), max(around)))
+        if held and low is not None and (low > held[1] or (high is not None and high < held[0])):
+            wrong.append((round(moment - begin, 1), low, high, *held))
     return wrong
 
 
