@@ -182,6 +182,7 @@ static int nat_read(void) {
 
   if (!reader)
     return 0;
+  nat_gateways_reread(&config, reader);
   nat_gateways_update(&config, nat_reader_engine(reader), nat_reader_mutex(reader));
   status = nat_reader_read(reader, interval, &engine, &reading);
   report_sockets(&reading);

@@ -25,6 +25,7 @@ static struct gateway {
   char external[GCP_ADDRESS_SIZE];
   struct gcp_trouble troubles[DISCOVERY_STEPS];
   struct estimate_history history;
+  struct trouble no_bypass;
 } gateways[NAT_GATEWAYS_MAX];
 
 int nat_gateways_start(const struct nat_config *config) {
@@ -113,6 +114,33 @@ void nat_gateways_update(struct nat_config *config, struct nat_engine *engine,
       nat_engine_configure(engine, i);
     pthread_mutex_unlock(mutex);
   }
+}
+
+static void reread(struct nat_gateway_config *own, struct gateway *gateway,
+                   struct nat_reader *reader) {
+  struct nat_bypass_error error = {"out of memory"};
+  struct nat_networks bypass = {0};
+
+  if (nat_config_reread_bypass(own, &bypass, &error) < 0) {
+    trouble_begin(&gateway->no_bypass,
+                  NAME ": gateway \"%s\": BypassFile: %s; what was read before still holds, "
+                       "and it is read again when it has changed",
+                  own->name, error.text);
+  } else {
+    nat_reader_set_bypass(reader, &own->traffic, &bypass);
+    INFO(NAME ": gateway \"%s\": BypassFile has changed and was read again: %zu ranges of "
+              "addresses bypass it",
+         own->name, own->traffic.bypass.count);
+    trouble_end(&gateway->no_bypass, NAME ": gateway \"%s\": BypassFile is right again",
+                own->name);
+  }
+  nat_networks_free(&bypass);
+}
+
+void nat_gateways_reread(struct nat_config *config, struct nat_reader *reader) {
+  for (size_t i = 0; i < config->gateway_count; i++)
+    if (nat_bypass_changed(&config->gateways[i].bypass_files))
+      reread(&config->gateways[i], &gateways[i], reader);
 }
 
 /* --- Metrics --------------------------------------------------------------------------- */

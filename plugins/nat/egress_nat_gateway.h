@@ -7,7 +7,7 @@
 #ifndef EGRESS_NAT_GATEWAY_H
 #define EGRESS_NAT_GATEWAY_H
 
-#include "nat_engine.h"
+#include "nat_reader.h"
 
 #include <pthread.h>
 
@@ -19,6 +19,10 @@ void nat_gateways_stop(void);
  * engine and configuration. */
 void nat_gateways_update(struct nat_config *config, struct nat_engine *engine,
                          pthread_mutex_t *mutex);
+
+/* Has the files of BypassFile that have changed read again, and logs it; what cannot be read
+ * changes nothing. */
+void nat_gateways_reread(struct nat_config *config, struct nat_reader *reader);
 
 /* The gateway's own metrics beside our estimate. */
 void nat_gateways_dispatch(const struct nat_config *config, size_t gateway,

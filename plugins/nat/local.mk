@@ -20,6 +20,7 @@ noinst_HEADERS += \
 	plugins/nat/gcp_url.h \
 	plugins/nat/gcp_vm.h \
 	plugins/nat/json_walk.h \
+	plugins/nat/nat_bypass.h \
 	plugins/nat/nat_config.h \
 	plugins/nat/nat_conntrack.h \
 	plugins/nat/nat_engine.h \
@@ -74,6 +75,7 @@ libegress_nat_la_SOURCES = \
 	plugins/nat/gcp_url.c \
 	plugins/nat/gcp_vm.c \
 	plugins/nat/json_walk.c \
+	plugins/nat/nat_bypass.c \
 	plugins/nat/nat_config.c \
 	plugins/nat/nat_conntrack.c \
 	plugins/nat/nat_engine.c \
@@ -121,6 +123,7 @@ check_PROGRAMS += \
 	tests/unit/test_discovery_thread \
 	tests/unit/test_gcp_json \
 	tests/unit/test_gcp_parts \
+	tests/unit/test_nat_bypass \
 	tests/unit/test_nat_config \
 	tests/unit/test_nat_engine \
 	tests/unit/test_nat_forecast \
@@ -152,6 +155,9 @@ tests_unit_test_close_filter_SOURCES = tests/unit/test_close_filter.c
 tests_unit_test_close_filter_CFLAGS = $(NAT_UNIT_CFLAGS) $(LIBMNL_CFLAGS)
 tests_unit_test_close_filter_LDADD = $(NAT_UNIT_LIBS) $(LIBMNL_LIBS)
 
+tests_unit_test_nat_bypass_SOURCES = tests/unit/test_nat_bypass.c
+tests_unit_test_nat_bypass_CFLAGS = $(NAT_UNIT_CFLAGS)
+tests_unit_test_nat_bypass_LDADD = $(NAT_UNIT_LIBS)
 tests_unit_test_nat_config_SOURCES = tests/unit/test_nat_config.c
 tests_unit_test_nat_config_CFLAGS = $(NAT_UNIT_CFLAGS)
 tests_unit_test_nat_config_LDADD = liboption-tree.la $(NAT_UNIT_LIBS)

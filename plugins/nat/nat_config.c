@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "nat_config.h"
 
-#include "nat_ranges_file.h"
-
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -33,6 +32,8 @@ void nat_config_free(struct nat_config *config) {
   for (size_t i = 0; i < config->gateway_count; i++) {
     free(config->gateways[i].name);
     nat_traffic_free(&config->gateways[i].traffic);
+    nat_networks_free(&config->gateways[i].bypass);
+    nat_bypass_free(&config->gateways[i].bypass_files);
     gateway_source_free(&config->gateways[i].source);
   }
   *config = (struct nat_config)NAT_CONFIG_DEFAULTS;
@@ -68,8 +69,7 @@ static int read_gateway_network(const struct option *option, void *gateway,
 
 static int read_bypass(const struct option *option, void *gateway,
                        struct option_error *error) {
-  return read_networks(option, &((struct nat_gateway_config *)gateway)->traffic.bypass,
-                       error);
+  return read_networks(option, &((struct nat_gateway_config *)gateway)->bypass, error);
 }
 
 static int read_source_network(const struct option *option, void *gateway,
@@ -78,30 +78,46 @@ static int read_source_network(const struct option *option, void *gateway,
                        error);
 }
 
-/* The networks of the first file, less those of the others. */
+/* Read at once, for an error names the option. */
 static int read_bypass_file(const struct option *option, void *gateway,
                             struct option_error *error) {
-  struct nat_networks *bypass = &((struct nat_gateway_config *)gateway)->traffic.bypass;
-  struct nat_networks ranges = {0}, less = {0};
+  struct nat_gateway_config *own = gateway;
+  size_t begin = own->bypass_files.count;
+  struct nat_bypass_error reason;
   int result = option_require_texts(option, error);
 
-  for (size_t i = 0; i < option->value_count && result == 0; i++) {
-    struct nat_ranges_error reason;
-    const char *path = option->values[i].string;
-
-    result = nat_ranges_read(path, i == 0 ? &ranges : &less, &reason);
+  for (size_t i = 0; i < option->value_count && result == 0; i++)
+    result = nat_bypass_add(&own->bypass_files, option->values[i].string, i == 0);
+  if (result == -E2BIG)
+    return option_fail(option, error, "more than %u files", NAT_BYPASS_FILES_MAX);
+  if (result == 0) {
+    result = nat_bypass_read(&own->bypass_files, begin, &own->traffic.bypass, &reason);
     if (result == -EINVAL)
-      option_fail(option, error, "the file \"%s\" %s", path, reason.text);
+      option_fail(option, error, "%s", reason.text);
   }
-  if (result == 0)
-    result = nat_networks_remove_all(&ranges, &less);
-  if (result == 0)
-    result = nat_networks_add_all(bypass, &ranges);
-  nat_networks_free(&ranges);
-  nat_networks_free(&less);
-  return result == -E2BIG ? option_fail(option, error, "more than %u ranges in one list",
+  return result;
+}
+
+static int complete_bypass(const struct option *block, struct nat_gateway_config *gateway,
+                           struct option_error *error) {
+  int result = nat_networks_add_all(&gateway->traffic.bypass, &gateway->bypass);
+
+  return result == -E2BIG ? option_fail(block, error, "more than %u ranges that bypass",
                                         NAT_NETWORKS_MAX)
                           : result;
+}
+
+int nat_config_reread_bypass(struct nat_gateway_config *gateway,
+                             struct nat_networks *bypass, struct nat_bypass_error *error) {
+  int status = nat_bypass_read(&gateway->bypass_files, 0, bypass, error);
+
+  if (status < 0)
+    return status;
+  if (nat_networks_add_all(bypass, &gateway->bypass) == 0)
+    return 0;
+  snprintf(error->text, sizeof(error->text), "more than %u ranges that bypass",
+           NAT_NETWORKS_MAX);
+  return -EINVAL;
 }
 
 static int read_named_network(const struct option *option, void *named,
@@ -273,7 +289,9 @@ static int read_gateway_options(const struct option *block,
       .reset_timeout = gateway->reset_timeout,
   };
   complete_timeouts(gateway);
-  result = check_mapping(block, gateway, error);
+  result = complete_bypass(block, gateway, error);
+  if (result == 0)
+    result = check_mapping(block, gateway, error);
   if (result == 0)
     result = check_ports(block, gateway, error);
   return result < 0 ? result : gateway_source_check(block, &gateway->source, error);

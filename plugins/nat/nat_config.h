@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The configuration of egress_nat (pure).
+ * The configuration of egress_nat (pure, but for the files that it names).
  */
 #ifndef EGRESS_NAT_CONFIG_H
 #define EGRESS_NAT_CONFIG_H
 
 #include "gateway_source.h"
+#include "nat_bypass.h"
 #include "nat_traffic.h"
 
 #include "egress/clock.h"
@@ -52,6 +53,8 @@ struct nat_gateway_config {
   bool endpoint_independent; /* a port for each local IP:port, whatever the destination.
                                 Atomic, as own_bypass */
   struct nat_traffic traffic;
+  struct nat_networks bypass; /* of `traffic`, what does not come from these: */
+  struct nat_bypass_files bypass_files;
   struct gateway_source source;
   struct nat_gateway_given given;
   struct nat_gateway_found found;
@@ -93,6 +96,11 @@ int nat_config_complete(struct nat_config *config);
  * and within a tenth of the shortest EstablishedTimeout. 0: no gateway has one, nor may
  * yet be found to. */
 nanoseconds nat_config_idle_period(const struct nat_config *config);
+
+/* What bypasses the gateway, its files as they are now, into *bypass, which is empty.
+ * Returns 0, or -EINVAL or -ENOMEM with *error filled: some of it is there then. */
+int nat_config_reread_bypass(struct nat_gateway_config *gateway,
+                             struct nat_networks *bypass, struct nat_bypass_error *error);
 
 /* Ports that the VM has now, and can grow to; 0: not known. */
 uint32_t nat_gateway_allocated(const struct nat_gateway_config *gateway);

@@ -2,8 +2,11 @@
 #include "nat_ranges_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <yajl/yajl_parse.h>
 
 #define DEPTH_MAX 64u /* yajl's stack grows with the depth; theirs is 3 */
@@ -121,10 +124,26 @@ int nat_ranges_parse(const void *text, size_t size, struct nat_networks *network
   return reader.status;
 }
 
+/* NULL unless it is a regular file: one of another kind may have no end, or make its
+ * reader wait. */
+static FILE *open_regular(const char *path) {
+  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  FILE *file = NULL;
+  struct stat found;
+
+  if (descriptor < 0)
+    return NULL;
+  if (fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode))
+    file = fdopen(descriptor, "r");
+  if (!file)
+    close(descriptor);
+  return file;
+}
+
 int nat_ranges_read(const char *path, struct nat_networks *networks,
                     struct nat_ranges_error *error) {
   struct reader reader = {.error = error};
-  FILE *file = fopen(path, "re");
+  FILE *file = open_regular(path);
   char *text = malloc(NAT_RANGES_FILE_MAX + 1);
   size_t size = 0;
 

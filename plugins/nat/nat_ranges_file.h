@@ -20,7 +20,7 @@ struct nat_ranges_error {
 int nat_ranges_parse(const void *text, size_t size, struct nat_networks *networks,
                      struct nat_ranges_error *error);
 
-/* The same from a file, of at most NAT_RANGES_FILE_MAX bytes. */
+/* The same from a regular file, of at most NAT_RANGES_FILE_MAX bytes. */
 int nat_ranges_read(const char *path, struct nat_networks *networks,
                     struct nat_ranges_error *error);
 

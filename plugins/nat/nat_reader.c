@@ -99,6 +99,22 @@ static bool follow_discovery(struct nat_reader *reader) {
   return changed;
 }
 
+/* Passes look at the configuration on threads of others: none, until the reader joins them
+ * anew. */
+void nat_reader_set_bypass(struct nat_reader *reader, struct nat_traffic *traffic,
+                           struct nat_networks *bypass) {
+  const struct nat_networks before = traffic->bypass;
+
+  flow_share_leave(reader->member);
+  reader->member = NULL;
+  pthread_mutex_lock(&reader->mutex);
+  traffic->bypass = *bypass;
+  pthread_mutex_unlock(&reader->mutex);
+  *bypass = before;
+  if (reader->events)
+    close_events_refilter(reader->events, reader->config);
+}
+
 static unsigned classify(const struct sock_diag_record *record, void *data) {
   const struct nat_reader *reader = data;
 

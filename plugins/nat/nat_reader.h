@@ -41,6 +41,11 @@ void nat_reader_free(struct nat_reader *reader); /* NULL is fine */
 struct nat_engine *nat_reader_engine(struct nat_reader *reader);
 pthread_mutex_t *nat_reader_mutex(struct nat_reader *reader);
 
+/* Other networks bypass the gateway from now on: exchanges those of its `traffic`, which is
+ * the configuration's, with *bypass. Not during a read. */
+void nat_reader_set_bypass(struct nat_reader *reader, struct nat_traffic *traffic,
+                           struct nat_networks *bypass);
+
 /* One read. Returns 0 and *engine, whose reports are valid until the next read; or
  * -errno: there is nothing to report. *reading is always filled. */
 int nat_reader_read(struct nat_reader *reader, nanoseconds interval,

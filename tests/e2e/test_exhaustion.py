@@ -67,3 +67,47 @@ def test_exhaustion_is_seen_named_and_over_when_it_is_over(lab, vm):
     vm.wait_for(lambda metrics: ports_used(metrics) < 32 and follows(lab)(metrics)
                 and metrics.value("collectd_egress_probe_fault", egress_probe="vm", type="egress") == 0,
                 SECONDS + lab.settings["time_wait"], "the end of the exhaustion")
+
+
+def test_bypass_files_are_read_again_when_they_change(lab, start_collectd):
+    """A file that is broken by then changes nothing, and is complained of once."""
+    path = lab.directory / "bypass.json"
+
+    def publish(text):
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.rename(path)
+
+    def prefixes(network):
+        return f'{{"prefixes": [{{"ipv4Prefix": "{network}"}}]}}'
+
+    publish(prefixes("192.0.2.128/25"))
+    body = f"""
+LoadPlugin egress_nat
+<Plugin egress_nat>
+  Source "sockets"
+  <Gateway "nat">
+    PortsPerVM 64
+    TimeWait 4
+    ResetTimeout 0
+    BypassFile "{path}"
+  </Gateway>
+</Plugin>
+"""
+    vm = start_collectd(lab, "vm", interval=1, body=body)
+    hold = lab.load("vm", "hold", *DESTINATION.split(":"), "--count", 7, "--seconds", 3 * SECONDS)
+    try:
+        vm.wait_for(lambda metrics: (ports_used(metrics) or 0) >= 7, SECONDS, "seven ports")
+        publish(prefixes("198.51.100.0/24"))
+        vm.wait_for(lambda metrics: ports_used(metrics) == 0, SECONDS, "no port, for all bypass")
+        publish("<html>")
+        vm.wait_for(lambda _: "is no JSON" in vm.log(), SECONDS, "a line about the broken file")
+        publish("<html><html>")
+        publish(prefixes("192.0.2.128/25"))
+        vm.wait_for(lambda metrics: (ports_used(metrics) or 0) >= 7, SECONDS, "seven ports again")
+    finally:
+        hold.terminate()
+        hold.wait()
+    lines = [line for line in vm.log().splitlines() if str(path) in line]
+    assert len(lines) == 1 and "still holds" in lines[0], vm.log()
+    assert "BypassFile is right again" in vm.log()

@@ -165,6 +165,28 @@ static bool bypasses(const char *text) {
   return nat_networks_contain(&config.gateways[0].traffic.bypass, &address);
 }
 
+/* What stands in the block itself stays beside what the files hold by now. */
+static void expect_reread(const char *cloud) {
+  static const uint8_t own[] = {192, 0, 2, 70}, rented[] = {192, 0, 2, 4};
+  const struct net_address given = net_address_from_ipv4(own);
+  const struct net_address other = net_address_from_ipv4(rented);
+  struct nat_gateway_config *gateway = &config.gateways[0];
+  struct nat_networks bypass = {0};
+  struct nat_bypass_error error;
+
+  assert_false(nat_bypass_changed(&gateway->bypass_files));
+  write_file(cloud, "{\"prefixes\": [{\"ipv4Prefix\": \"192.0.2.0/25\"}]}");
+  assert_true(nat_bypass_changed(&gateway->bypass_files));
+  assert_int_equal(0, nat_config_reread_bypass(gateway, &bypass, &error));
+  assert_true(nat_networks_contain(&bypass, &given));
+  assert_false(nat_networks_contain(&bypass, &other));
+  nat_networks_free(&bypass);
+  write_file(cloud, "{}");
+  assert_int_equal(-EINVAL, nat_config_reread_bypass(gateway, &bypass, &error));
+  assert_non_null(strstr(error.text, cloud));
+  nat_networks_free(&bypass);
+}
+
 static void test_published_ranges_bypass(void **state) {
   char folder[] = "/tmp/egress-test-XXXXXX", all[64], cloud[64], text[400];
 
@@ -183,6 +205,7 @@ static void test_published_ranges_bypass(void **state) {
   assert_true(bypasses("192.0.2.63") && bypasses("192.0.2.128"));
   assert_true(bypasses("192.0.2.70") && bypasses("2001:db8:1::"));
   assert_false(bypasses("192.0.2.64") || bypasses("192.0.2.127"));
+  expect_reread(cloud);
   write_file(cloud, "{\"prefixes\": [{\"ipv4Prefix\": \"192.0.2.1/24\"}]}");
   REFUSED(text, "BypassFile", cloud, "no network");
   write_file(cloud, "<html>");

@@ -211,6 +211,85 @@ static void test_a_bypass_found_out_changes_the_filter(void **state) {
   assert_int_equal(before + 1, fake.refilters);
 }
 
+/* --- Other networks that bypass ------------------------------------------------------ */
+
+#define CHANGES 50
+
+static void bypass_half(struct nat_networks *networks, bool upper) {
+  static const struct net_prefix halves[] = {NET_PREFIX_IPV4(0, 0, 0, 0, 1),
+                                             NET_PREFIX_IPV4(128, 0, 0, 0, 1)};
+
+  assert_int_equal(0, nat_networks_add(networks, &halves[upper]));
+}
+
+static bool is_counted(const uint8_t *bytes) {
+  const struct net_address address = net_address_from_ipv4(bytes);
+
+  return nat_engine_choose(&config, &address, &address, true) != NULL;
+}
+
+static void set_bypass(bool upper) {
+  struct nat_networks bypass = {0};
+
+  bypass_half(&bypass, upper);
+  nat_reader_set_bypass(reader, &config.gateways[0].traffic, &bypass);
+  nat_networks_free(&bypass);
+}
+
+static void test_other_networks_bypass_from_then_on(void **state) {
+  static const uint8_t low[] = {93, 184, 216, 34}, high[] = {203, 0, 114, 1};
+  const struct nat_engine *engine = NULL;
+  struct nat_reading reading;
+  unsigned before;
+
+  (void)state;
+  assert_int_equal(0, nat_reader_new(&config, &reader));
+  reading = read_after(1, &engine);
+  assert_true(is_counted(low) && is_counted(high));
+  before = fake.refilters;
+  set_bypass(true);
+  assert_true(is_counted(low) && !is_counted(high));
+  set_bypass(false);
+  assert_true(!is_counted(low) && is_counted(high));
+  read_after(1, &engine);
+  skip_without_events(&reading);
+  assert_int_equal(before + 2, fake.refilters);
+}
+
+/* What another plugin's reads do all the time. */
+static void *make_passes(void *data) {
+  struct flow_member *member = data;
+
+  for (unsigned i = 0; i < 4 * CHANGES; i++) {
+    const struct flow_summary *summary = NULL;
+
+    if (flow_share_take(member, 0, &summary, NULL) < 0)
+      return NULL;
+    flow_summary_release(summary);
+  }
+  return data;
+}
+
+static void test_bypass_changes_while_others_make_passes(void **state) {
+  const struct flow_needs needs = {.group_count = 0};
+  const struct nat_engine *engine = NULL;
+  struct flow_member *member = NULL;
+  void *done = NULL;
+  pthread_t thread;
+
+  (void)state;
+  assert_int_equal(0, nat_reader_new(&config, &reader));
+  assert_int_equal(0, flow_share_join(&needs, &member));
+  assert_int_equal(0, pthread_create(&thread, NULL, make_passes, member));
+  for (unsigned i = 0; i < CHANGES; i++) {
+    set_bypass(i % 2);
+    read_after(0, &engine);
+  }
+  assert_int_equal(0, pthread_join(thread, &done));
+  assert_ptr_equal(done, member);
+  flow_share_leave(member);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_events_are_tried_again, set_up, tear_down),
@@ -218,6 +297,10 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_no_thread_is_no_failure, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_a_bypass_found_out_changes_the_filter, set_up,
                                       tear_down),
+      cmocka_unit_test_setup_teardown(test_other_networks_bypass_from_then_on, set_up,
+                                      tear_down),
+      cmocka_unit_test_setup_teardown(test_bypass_changes_while_others_make_passes,
+                                      set_up, tear_down),
   };
 
   return cmocka_run_group_tests_name("nat_reader", tests, NULL, NULL);
