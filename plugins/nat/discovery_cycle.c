@@ -12,7 +12,7 @@
 
 void discovery_cycle_init(struct discovery_cycle *cycle,
                           const struct gateway_source *source, struct gcp_http *http,
-                          struct discovery_scratch *scratch, int64_t now) {
+                          struct discovery_scratch *scratch) {
   *cycle = (struct discovery_cycle){
       .source = source,
       .wish = {.project = source->project,
@@ -29,8 +29,8 @@ void discovery_cycle_init(struct discovery_cycle *cycle,
                                                        : GATEWAY_MONITORING_URL,
               .ca_cert = source->ca_cert},
       .scratch = scratch,
+      .begun = clock_now(CLOCK_BOOTTIME),
   };
-  gateway_figures_init(&cycle->view.figures, now);
 }
 
 void discovery_cycle_end(struct discovery_cycle *cycle) {
@@ -215,6 +215,11 @@ static int read_series(struct discovery_cycle *cycle, const char *metric,
                              &cycle->scratch->series, trouble);
 }
 
+/* The machine's clock may have been put right since. */
+static int64_t start_by_the_clock(const struct discovery_cycle *cycle) {
+  return time(NULL) - (clock_now(CLOCK_BOOTTIME) - cycle->begun) / NANOSECONDS_PER_SECOND;
+}
+
 static int run_monitoring(struct discovery_cycle *cycle) {
   struct gateway_figures *figures = &cycle->view.figures;
   const struct gcp_series *series = &cycle->scratch->series;
@@ -226,7 +231,7 @@ static int run_monitoring(struct discovery_cycle *cycle) {
     status = read_series(cycle, METRIC("dropped_sent_packets_count"), &trouble);
   }
   if (status == 0) {
-    gateway_figures_add_drops(figures, series);
+    gateway_figures_add_drops(figures, series, start_by_the_clock(cycle));
     status = read_series(cycle, METRIC("allocated_ports"), &trouble);
   }
   if (status == 0)

@@ -34,6 +34,7 @@ struct discovery_cycle {
   struct discovery_wish wish;
   struct gcp_api api;
   struct discovery_scratch *scratch;
+  nanoseconds begun; /* by the clock that nobody sets, CLOCK_BOOTTIME */
   struct gcp_vm vm;
   nanoseconds vm_read;     /* when; 0: not yet */
   nanoseconds ports_until; /* facts.ports_now are believed; 0: there are none */
@@ -43,10 +44,10 @@ struct discovery_cycle {
   struct gateway_view view;
 };
 
-/* The source, http and scratch must outlive the cycle. now: Unix time. */
+/* The source, http and scratch must outlive the cycle. */
 void discovery_cycle_init(struct discovery_cycle *cycle,
                           const struct gateway_source *source, struct gcp_http *http,
-                          struct discovery_scratch *scratch, int64_t now);
+                          struct discovery_scratch *scratch);
 
 /* Wipes the token. */
 void discovery_cycle_end(struct discovery_cycle *cycle);

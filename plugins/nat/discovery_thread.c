@@ -138,7 +138,7 @@ static void add_gateway(struct discovery *discovery, size_t gateway,
                     .share = random_share()};
 
   discovery_cycle_init(&discovery->cycles[gateway], source, discovery->http,
-                       discovery->scratch, time(NULL));
+                       discovery->scratch);
   discovery->shared[gateway].view = discovery->cycles[gateway].view;
   job.step = DISCOVERY_COMPUTE;
   if (source->discover)

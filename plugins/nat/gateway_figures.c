@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway_figures.h"
 
-void gateway_figures_init(struct gateway_figures *figures, int64_t start) {
-  *figures = (struct gateway_figures){0};
-  for (size_t protocol = 0; protocol < GCP_PROTOCOLS; protocol++)
-    for (size_t reason = 0; reason < GCP_DROP_REASONS; reason++)
-      figures->drops_until[protocol][reason] = start;
-}
-
 void gateway_figures_set_usage(struct gateway_figures *figures,
                                const struct gcp_series *series) {
   for (size_t i = 0; i < GCP_PROTOCOLS; i++)
@@ -30,14 +23,14 @@ void gateway_figures_set_usage(struct gateway_figures *figures,
 }
 
 void gateway_figures_add_drops(struct gateway_figures *figures,
-                               const struct gcp_series *series) {
+                               const struct gcp_series *series, int64_t start) {
   const struct gateway_figures before = *figures;
 
   for (size_t i = 0; i < series->count; i++) {
     const struct gcp_point *point = &series->points[i];
     int64_t *until;
 
-    if (point->protocol >= GCP_PROTOCOLS ||
+    if (point->protocol >= GCP_PROTOCOLS || point->end <= start ||
         point->end <= before.drops_until[point->protocol][point->reason])
       continue;
     until = &figures->drops_until[point->protocol][point->reason];

@@ -7,7 +7,7 @@
 
 #include "gcp_json.h"
 
-/* By protocol. */
+/* By protocol. All zero at first. */
 struct gateway_figures {
   struct {
     bool known;
@@ -22,9 +22,6 @@ struct gateway_figures {
                                                             ended by then are in */
 };
 
-/* start: from here on drops are counted. */
-void gateway_figures_init(struct gateway_figures *figures, int64_t start);
-
 /* The newest point counts; of several at the same time (one a NAT address, say) the
  * largest. None: the figure is not known any more. */
 void gateway_figures_set_usage(struct gateway_figures *figures,
@@ -36,8 +33,9 @@ void gateway_figures_set_allocated(struct gateway_figures *figures,
                                    const struct gcp_series *series);
 
 /* Each point counts once: those of one protocol and reason come in the order of time,
- * but some minutes late. */
+ * but some minutes late. What ended by `start`, Unix time as the clock has it now, is not
+ * counted. */
 void gateway_figures_add_drops(struct gateway_figures *figures,
-                               const struct gcp_series *series);
+                               const struct gcp_series *series, int64_t start);
 
 #endif

@@ -167,7 +167,7 @@ static struct gateway_figures figures;
 
 static int begin(void **state) {
   (void)state;
-  gateway_figures_init(&figures, 1000);
+  figures = (struct gateway_figures){.drops_known = false};
   gcp_series_init(&series, "");
   return 0;
 }
@@ -217,16 +217,32 @@ static void test_each_drop_counts_once(void **state) {
   add_point(1000, 100, GCP_TCP, GCP_OUT_OF_RESOURCES); /* before the start */
   add_point(1060, 100, GCP_OTHER_PROTOCOL, GCP_OUT_OF_RESOURCES);
   for (int i = 0; i < 3; i++)
-    gateway_figures_add_drops(&figures, &series);
+    gateway_figures_add_drops(&figures, &series, 1000);
   assert_true(figures.drops_known);
   assert_int_equal(5, figures.drops[GCP_TCP][GCP_OUT_OF_RESOURCES]);
   add_point(1180, 2, GCP_TCP, GCP_OUT_OF_RESOURCES);
   add_point(1120, 1, GCP_TCP, GCP_OUT_OF_RESOURCES);
   add_point(1060, 9, GCP_UDP, GCP_ENDPOINT_CONFLICT); /* comes later than the others */
   for (int i = 0; i < 3; i++)
-    gateway_figures_add_drops(&figures, &series);
+    gateway_figures_add_drops(&figures, &series, 1000);
   assert_int_equal(8, figures.drops[GCP_TCP][GCP_OUT_OF_RESOURCES]);
   assert_int_equal(9, figures.drops[GCP_UDP][GCP_ENDPOINT_CONFLICT]);
+}
+
+/* The clock was ahead at the start, is put right, and goes wrong again: neither is anything
+ * counted twice, nor must real time catch up before anything is. */
+static void test_drops_where_the_clock_is_set(void **state) {
+  (void)state;
+  add_point(940, 100, GCP_TCP, GCP_OUT_OF_RESOURCES);
+  add_point(1060, 5, GCP_TCP, GCP_OUT_OF_RESOURCES);
+  gateway_figures_add_drops(&figures, &series, 87400);
+  assert_true(figures.drops_known);
+  assert_int_equal(0, figures.drops[GCP_TCP][GCP_OUT_OF_RESOURCES]);
+  gateway_figures_add_drops(&figures, &series, 1000);
+  assert_int_equal(5, figures.drops[GCP_TCP][GCP_OUT_OF_RESOURCES]);
+  add_point(1120, 2, GCP_TCP, GCP_OUT_OF_RESOURCES);
+  gateway_figures_add_drops(&figures, &series, 900);
+  assert_int_equal(7, figures.drops[GCP_TCP][GCP_OUT_OF_RESOURCES]);
 }
 
 int main(void) {
@@ -241,6 +257,7 @@ int main(void) {
       cmocka_unit_test_setup(test_usage, begin),
       cmocka_unit_test_setup(test_allocated, begin),
       cmocka_unit_test_setup(test_each_drop_counts_once, begin),
+      cmocka_unit_test_setup(test_drops_where_the_clock_is_set, begin),
   };
 
   return cmocka_run_group_tests_name("gcp_parts", tests, NULL, NULL);
