@@ -150,6 +150,51 @@ static void test_mapping_excludes_dynamic_ports(void **state) {
           "DynamicPorts", "EndpointIndependentMapping", "exclude");
 }
 
+static bool takes(const char *text) {
+  struct net_address address;
+
+  assert_int_equal(0, net_address_parse(text, &address));
+  return nat_traffic_takes(&config.gateways[0].traffic, &address);
+}
+
+/* Odd, but clear: such blocks are taken at their word. */
+static void test_odd_ones_mean_what_they_say(void **state) {
+  (void)state;
+  assert_int_equal(0, parse("<Gateway \"nat\">\nBypass \"0.0.0.0/0\" \"::/0\"\n</Gateway>"));
+  assert_false(takes("203.0.113.9") || takes("64:ff9b::cb00:7109"));
+  assert_int_equal(0, parse("<Gateway \"nat\">\nNetwork \"0.0.0.0/0\" \"0.0.0.0/1\"\n"
+                            "Network \"128.0.0.0/1\"\n</Gateway>"));
+  assert_int_equal(1, config.gateways[0].traffic.networks.count);
+  assert_true(takes("203.0.113.9") && takes("10.0.0.1"));
+  assert_false(takes("127.0.0.1") || takes("199.36.153.8"));
+  assert_int_equal(0, parse("<Gateway \"nat\">\nNetwork \"203.0.113.0/24\"\n"
+                            "Bypass \"203.0.113.0/25\" \"203.0.113.128/25\"\n</Gateway>"));
+  assert_false(takes("203.0.113.9") || takes("203.0.113.200"));
+  assert_int_equal(0, parse("<Gateway \"nat\">\nTimeWait 1\nResetTimeout 86400\n</Gateway>"));
+  assert_true(config.gateways[0].reset_timeout == 86400 * NANOSECONDS_PER_SECOND);
+  assert_int_equal(0, parse("<Gateway \"nat\">\nPortsPerVM 1\n</Gateway>"));
+  assert_int_equal(1, nat_gateway_limit(&config.gateways[0]));
+  assert_int_equal(0, parse("<Gateway \"nat\">\nPortsPerVM 65536\nDynamicPorts false\n"
+                            "EndpointIndependentMapping true\n</Gateway>"));
+  assert_int_equal(65536, nat_gateway_limit(&config.gateways[0]));
+}
+
+/* collectd hands over each <Plugin egress_nat> block by itself. */
+static void test_a_second_block_adds_to_the_first(void **state) {
+  struct option *tree;
+
+  (void)state;
+  assert_int_equal(0, parse("TopDestinations 3\n<Gateway \"a\">\n</Gateway>"));
+  tree = option_tree_parse("<Plugin egress_nat>\n<Gateway \"b\">\n</Gateway>\n</Plugin>\n");
+  assert_non_null(tree);
+  assert_int_equal(0, nat_config_parse(tree, &config, &failure));
+  assert_int_equal(2, config.gateway_count);
+  assert_int_equal(3, config.top_destinations);
+  assert_int_equal(-EINVAL, nat_config_parse(tree, &config, &failure));
+  assert_non_null(strstr(failure.text, "given before"));
+  option_tree_free(tree);
+}
+
 static void write_file(const char *path, const char *text) {
   FILE *file = fopen(path, "w");
 
@@ -312,6 +357,8 @@ int main(void) {
       cmocka_unit_test(test_errors_name_what_is_wrong),
       cmocka_unit_test(test_ports_must_agree),
       cmocka_unit_test(test_mapping_excludes_dynamic_ports),
+      cmocka_unit_test(test_odd_ones_mean_what_they_say),
+      cmocka_unit_test(test_a_second_block_adds_to_the_first),
       cmocka_unit_test(test_published_ranges_bypass),
       cmocka_unit_test(test_names_fit_into_an_instance),
       cmocka_unit_test(test_blocks_are_bounded),

@@ -91,6 +91,37 @@ static void test_each_gateway_has_its_own(void **state) {
   assert_int_equal(3, nat_engine_report(world->engine, 1, NAT_TCP)->estimate.ports[NAT_BEST]);
 }
 
+/* Not the most specific one has a connection, but the first that admits it: a NAT rule
+ * stands before its NAT. */
+static void test_of_two_that_overlap_the_first_has_it(void **state) {
+  struct world *world = *state;
+  struct nat_gateway_config *first = &world->config.gateways[0];
+  struct nat_gateway_config *second = &world->config.gateways[1];
+  const struct net_endpoint inner = at("203.0.113.9", 443);
+  const struct net_endpoint source = at("10.0.0.2", 40000);
+  const struct nat_gateway_config *chosen;
+
+  add(&second->traffic.networks, "203.0.113.0/28");
+  chosen = nat_engine_choose(&world->config, &source.address, &inner.address, true);
+  assert_ptr_equal(first, chosen);
+  close_event(world->engine, 200 * S, "203.0.113.9", 40000);
+  assert_int_equal(1, read_at(world, 201 * S, NULL, 0, 0)->estimate.ports[NAT_BEST]);
+  assert_int_equal(0, nat_engine_report(world->engine, 1, NAT_TCP)->estimate.ports[NAT_HIGH]);
+  add(&first->traffic.bypass, "203.0.113.9");
+  chosen = nat_engine_choose(&world->config, &source.address, &inner.address, true);
+  assert_ptr_equal(second, chosen);
+  nat_networks_free(&first->traffic.bypass);
+  add(&first->traffic.sources, "10.8.0.0/16");
+  chosen = nat_engine_choose(&world->config, &source.address, &inner.address, true);
+  assert_ptr_equal(second, chosen);
+  nat_networks_free(&first->traffic.sources);
+  first->own_bypass = true;
+  chosen = nat_engine_choose(&world->config, &source.address, &inner.address, true);
+  assert_ptr_equal(second, chosen);
+  chosen = nat_engine_choose(&world->config, &source.address, &inner.address, false);
+  assert_ptr_equal(first, chosen);
+}
+
 static void test_inbound_and_own_are_left_out(void **state) {
   struct world *world = *state;
   const struct net_endpoint own = at("203.0.113.50", 0);
@@ -222,6 +253,31 @@ static void test_status_with_a_limit(void **state) {
       world, (struct flow_remote){remote, .open = 20, .half_open = 2, .stalled = 2}));
 }
 
+/* No destination is shown, and every port is as much as any other. */
+static void test_the_least_that_can_be_asked_for(void **state) {
+  struct world *world = *state;
+  const struct flow_remote remote = {at("203.0.113.9", 443), .class = 1, .open = 1};
+  const struct nat_report *report;
+
+  nat_engine_free(world->engine);
+  world->engine = NULL;
+  world->config.top_destinations = 0;
+  world->config.destination_min_ports = 65536;
+  world->config.gateways[0].ports_per_vm = 1;
+  world->config.gateways[0].time_wait = 86400 * S;
+  assert_int_equal(0, nat_engine_new(&world->config,
+                                     &(struct nat_engine_settings){.seed = 1},
+                                     &world->engine));
+  report = read_at(world, 200 * S, &remote, 1, 0);
+  assert_int_equal(0, report->shown_count);
+  assert_int_equal(1, report->estimate.ports[NAT_BEST]);
+  close_event(world->engine, 201 * S, "203.0.113.9", 40000);
+  close_event(world->engine, 202 * S, "203.0.113.9", 40001);
+  assert_int_equal(1, read_at(world, 210 * S, &remote, 1, 0)->estimate.ports[NAT_HIGH]);
+  assert_int_equal(1, read_at(world, 86600 * S, NULL, 0, 0)->estimate.ports[NAT_LOW]);
+  assert_int_equal(0, read_at(world, 86602 * S, NULL, 0, 0)->estimate.ports[NAT_HIGH]);
+}
+
 static void test_status_without_a_limit(void **state) {
   struct world *world = *state;
   const struct net_endpoint remote = at("198.51.100.200", 443);
@@ -236,6 +292,8 @@ static void test_status_without_a_limit(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_each_gateway_has_its_own, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_of_two_that_overlap_the_first_has_it, set_up,
+                                      tear_down),
       cmocka_unit_test_setup_teardown(test_inbound_and_own_are_left_out, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_names_stand_for_the_largest, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_recalled_ones_find_their_gateway, set_up,
@@ -245,6 +303,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_coverage, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_status_with_a_limit, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_status_without_a_limit, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_the_least_that_can_be_asked_for, set_up,
+                                      tear_down),
   };
 
   return cmocka_run_group_tests_name("nat_engine", tests, NULL, NULL);
