@@ -28,6 +28,7 @@ noinst_HEADERS += \
 	plugins/nat/nat_forecast.h \
 	plugins/nat/nat_gone.h \
 	plugins/nat/nat_held.h \
+	plugins/nat/nat_huge.h \
 	plugins/nat/nat_intake.h \
 	plugins/nat/nat_host.h \
 	plugins/nat/nat_merge.h \
@@ -85,6 +86,7 @@ libegress_nat_la_SOURCES = \
 	plugins/nat/nat_gone.c \
 	plugins/nat/nat_held.c \
 	plugins/nat/nat_host.c \
+	plugins/nat/nat_huge.c \
 	plugins/nat/nat_merge.c \
 	plugins/nat/nat_metrics.c \
 	plugins/nat/nat_model.c \

@@ -7,6 +7,7 @@
 #include "nat_table.h"
 
 #include "endpoint_hash.h"
+#include "nat_huge.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,6 +64,10 @@ static uint32_t place_number(const struct nat_table *table,
   return endpoint_hash(&endpoint, 0, table->seed) % PLACES;
 }
 
+/* So many destinations are in small pages; those beyond, if there ever are any, in huge
+ * ones. */
+#define SMALL 16384u
+
 int nat_table_new(uint32_t limit, uint64_t seed, struct nat_table **table) {
   struct nat_table *made = calloc(1, sizeof(*made));
 
@@ -80,6 +85,10 @@ int nat_table_new(uint32_t limit, uint64_t seed, struct nat_table **table) {
     return -ENOMEM;
   }
   made->closed[NAT_OTHER] = (struct nat_closed){.pending = 0};
+  if (limit > SMALL) {
+    nat_huge_advise(&made->row[SMALL], (limit - SMALL) * sizeof(*made->row));
+    nat_huge_advise(&made->closed[SMALL], (limit - SMALL) * sizeof(*made->closed));
+  }
   *table = made;
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "nat_tags.h"
 
 #include "endpoint_hash.h"
+#include "nat_huge.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -171,17 +172,29 @@ static void place_ring(struct nat_tags *tags, struct nat_ring *ring, unsigned nu
   }
 }
 
+/* All free; NULL: no memory. */
+static struct nat_tags_page *new_pages(uint32_t count) {
+  size_t size = count * sizeof(struct nat_tags_page);
+  void *pages = size < NAT_HUGE_FROM
+                    ? aligned_alloc(_Alignof(struct nat_tags_page), size)
+                    : nat_huge_alloc(size);
+
+  if (pages && size >= NAT_HUGE_FROM)
+    nat_huge_advise(pages, size);
+  if (pages)
+    memset(pages, 0, size);
+  return pages;
+}
+
 static bool grow(struct nat_tags *tags, struct nat_ring *const rings[],
                  const struct nat_tag_place *coming) {
   struct nat_tags grown = {.size = tags->size + tags->size / 4 + 1};
 
   if (grown.size > NAT_TAGS_MAX)
     return false;
-  grown.pages = aligned_alloc(_Alignof(struct nat_tags_page),
-                              grown.size * sizeof(*grown.pages));
+  grown.pages = new_pages(grown.size);
   if (!grown.pages)
     return false;
-  memset(grown.pages, 0, grown.size * sizeof(*grown.pages));
   for (unsigned i = 0; i < NAT_TAGS_RINGS; i++)
     place_ring(&grown, rings[i], i, i == coming->ring ? coming->position : rings[i]->head);
   free(tags->pages);

@@ -4,6 +4,11 @@
  * gateway. Prints "ready", goes on until its standard input ends, and prints events
  * received, events lost, CPU nanoseconds of the whole process since "ready", and ports
  * held in the end.
+ *
+ *   take_closes [BYPASS [filter]]
+ *
+ * The network BYPASS does not take the gateway; with `filter` the kernel keeps such events
+ * back.
  */
 #include "close_events.h"
 #include "nat_engine.h"
@@ -12,6 +17,7 @@
 #include <error.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -36,7 +42,20 @@ static void wait_for_end_of_input(void) {
     ;
 }
 
-int main(void) {
+static void configure(struct nat_config *config, const char *bypass) {
+  struct net_prefix prefix;
+
+  if (nat_config_complete(config) < 0)
+    error(1, ENOMEM, "configuration");
+  if (!bypass)
+    return;
+  if (net_prefix_parse(bypass, &prefix) < 0)
+    error(2, 0, "\"%s\" is no network", bypass);
+  if (nat_networks_add(&config->gateways[0].traffic.bypass, &prefix) < 0)
+    error(1, ENOMEM, "configuration");
+}
+
+int main(int argc, char **argv) {
   static struct nat_config config = NAT_CONFIG_DEFAULTS;
   const struct nat_engine_settings settings = {.seed = 1};
   const struct flow_summary nothing = {.begun = clock_now(CLOCK_MONOTONIC)};
@@ -45,10 +64,13 @@ int main(void) {
   nanoseconds cpu;
   int status;
 
-  if (nat_config_complete(&config) < 0 || nat_engine_new(&config, &settings, &engine) < 0)
+  if (argc > 3 || (argc == 3 && strcmp(argv[2], "filter") != 0))
+    error(2, 0, "usage: take_closes [BYPASS [filter]]");
+  configure(&config, argc > 1 ? argv[1] : NULL);
+  if (nat_engine_new(&config, &settings, &engine) < 0)
     error(1, ENOMEM, "engine");
   nat_engine_read(engine, &nothing);
-  status = close_events_open(take, NULL, NULL, &events);
+  status = close_events_open(take, NULL, argc == 3 ? &config : NULL, &events);
   if (status == 0)
     status = close_events_start(events);
   if (status < 0)

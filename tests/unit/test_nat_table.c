@@ -4,6 +4,7 @@
  */
 #include "nat_given.h"
 
+#include "nat_huge.h"
 #include "nat_ring.h"
 
 #include <errno.h>
@@ -64,10 +65,29 @@ static void test_table_finds_what_is_in_it(void **state) {
   nat_table_free(table);
 }
 
+/* Whatever the kernel thinks of it, it is memory like any other. */
+static void test_memory_in_huge_pages(void **state) {
+  const size_t size = NAT_HUGE_FROM + 4096;
+  unsigned char *memory = nat_huge_alloc(size);
+
+  (void)state;
+  assert_non_null(memory);
+  assert_int_equal(0, (uintptr_t)memory % NAT_HUGE_PAGE);
+  memset(memory, 1, size);
+  nat_huge_advise(memory, size);
+  nat_huge_advise(memory + 1, NAT_HUGE_PAGE);
+  nat_huge_advise(memory + 1, 0);
+  nat_huge_advise(memory + 1, size - 1);
+  for (size_t i = 0; i < size; i += 4095)
+    assert_int_equal(1, memory[i]);
+  free(memory);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_ring_keeps_order_and_bound),
       cmocka_unit_test(test_table_finds_what_is_in_it),
+      cmocka_unit_test(test_memory_in_huge_pages),
   };
 
   seed_random();

@@ -13,6 +13,8 @@ from .gate import GatedCollectd
 _CLIENT, _SERVER = "10.0.0.1", "198.51.0.1"
 # The goals are for this many events a second; a connection closes at both ends.
 _RATE = 8000
+# Both ends of a connection: neither takes the gateway.
+_BYPASS = "198.51.0.0/16"
 _SECONDS = 6
 _FLOOD = 120000
 _DESTINATIONS = 100000
@@ -56,8 +58,8 @@ def run(build, given):
 class _Taker:
     """A receiver of close events: events, lost, CPU seconds, ports held."""
 
-    def __init__(self, build):
-        self._child = subprocess.Popen([build.program("take_closes")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, build, *words):
+        self._child = subprocess.Popen([build.program("take_closes"), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        text=True)
         if self._child.stdout.readline() != "ready\n":
             raise BenchError("take_closes has failed; its complaint is above")
@@ -88,6 +90,15 @@ def _events(build):
             raise BenchError(f"{received} events received and {lost} lost, of {2 * connections}")
         rows.append([f"egress_nat's reader, {name}", f"{received / seconds:.0f}", f"{1e6 * spent / received:.2f}",
                      str(lost), f"{100 * spent / seconds:.1f}"])
+    for name, words in (("without", ()), ("with", ("filter",))):
+        taker = _Taker(build, _BYPASS, *words)
+        seconds = _close(build, _RATE // 2 * _SECONDS, _RATE // 2)
+        received, lost, spent, _ = taker.stop()
+        if (received + lost == 0) != (name == "with"):
+            raise BenchError(f"{received} events received and {lost} lost of connections that bypass, {name} a filter")
+        figures[f"bypass, {name} filter"] = {"events": received, "cpu_seconds": spent, "seconds": seconds}
+        rows.append([f"the same, all bypass, {name} filter", f"{received / seconds:.0f}", "-", str(lost),
+                     f"{100 * spent / seconds:.1f}"])
     watched = _watch(build)
     figures["conntrack -E"] = watched
     rows.append(["conntrack -E", f"{watched['events'] / watched['seconds']:.0f}",
@@ -98,6 +109,9 @@ def _events(build):
     goals = [report.Goal(f"CPU of the reader at {_RATE} events a second", 1e6 * steady["cpu_seconds"] / steady["events"],
                          2.0, " us"),
              report.Goal("events lost in the flood", flood["lost"], 0),
+             report.Goal("CPU where all bypass: with the filter x without",
+                         figures["bypass, with filter"]["cpu_seconds"] / figures["bypass, without filter"]["cpu_seconds"],
+                         0.25),
              report.Goal("CPU for a second's events: x that of conntrack -E",
                          steady["cpu_seconds"] / steady["seconds"] / (watched["cpu_seconds"] / watched["seconds"]), 1.0)]
     report.goals(goals)
