@@ -14,7 +14,8 @@
 /* What is smaller gains little, and may have most of a huge page to spare. */
 #define NAT_HUGE_FROM (2 * NAT_HUGE_PAGE)
 
-/* `size` bytes, on a border of huge pages; not set to anything. NULL: no memory. */
+/* `size` bytes, on a border of huge pages; not set to anything. NULL: no memory. To get to
+ * the border malloc() takes up to one huge page more of addresses, which it never touches. */
 void *nat_huge_alloc(size_t size);
 
 /* What lies between borders of huge pages in the `size` bytes from `memory` on, once it
