@@ -68,8 +68,9 @@ const struct nat_gateway_config *nat_engine_choose(const struct nat_config *conf
                                                    const struct net_address *destination,
                                                    bool own);
 
-/* For the flow summary, as a flow_classifier does: a class is a gateway's number plus 1. Idle is an established one without a segment for the gateway's
- * EstablishedTimeout; drowsy, one that may be so before the next look. */
+/* For the flow summary, as a flow_classifier does: a class is a gateway's number plus 1.
+ * Idle is an established one without a segment for the gateway's EstablishedTimeout;
+ * drowsy, one that may be so before the next look. */
 unsigned nat_engine_classify(const struct nat_config *config,
                              const struct sock_diag_record *record);
 

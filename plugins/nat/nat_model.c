@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+_Static_assert(NAT_CLOSE_KINDS == NAT_HELD_KINDS, "a ring for each kind");
+
 static nanoseconds longer(nanoseconds one, nanoseconds other) {
   return one > other ? one : other;
 }
@@ -196,21 +198,6 @@ void nat_model_close_portless(struct nat_model *model, nanoseconds time,
   if (index == NAT_OTHER)
     index = nat_model_place(model, &portless);
   nat_model_close_at(model, time, index, kind);
-}
-
-static int compare_times(const void *one, const void *other) {
-  nanoseconds left = ((const struct nat_past_close *)one)->time;
-  nanoseconds right = ((const struct nat_past_close *)other)->time;
-
-  return (left > right) - (left < right);
-}
-
-void nat_model_recall(struct nat_model *model, struct nat_past_close *closes,
-                      size_t count) {
-  if (count > 0)
-    qsort(closes, count, sizeof(*closes), compare_times);
-  for (size_t i = 0; i < count; i++)
-    nat_model_close(model, closes[i].time, &closes[i].remote, NULL, NAT_CLOSE_ORDERLY);
 }
 
 /* All that was told of since the last estimate waits to be counted. */

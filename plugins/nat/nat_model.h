@@ -73,12 +73,6 @@ enum nat_close {
 };
 #define NAT_CLOSE_KINDS 3
 
-/* One closed connection that was not seen to close. */
-struct nat_past_close {
-  nanoseconds time;
-  struct net_endpoint remote;
-};
-
 /* The connections toward one destination that are not closed. */
 struct nat_live {
   uint32_t open;       /* established, in any later state */
@@ -116,10 +110,6 @@ void nat_model_free(struct nat_model *model);
  * settings stay as they were. */
 void nat_model_configure(struct nat_model *model,
                          const struct nat_model_settings *settings);
-
-/* Connections closed before the first call of the others (reorders `closes`). */
-void nat_model_recall(struct nat_model *model, struct nat_past_close *closes,
-                      size_t count);
 
 /* Events, in the order of time. O(1), 16 bytes each at most; they are counted by the next
  * estimate whose time is not before theirs. A second one from the same local endpoint

@@ -33,8 +33,8 @@ void nat_tracked_free(struct nat_tracked *tracked);
 
 /* Between nat_engine_begin and nat_engine_finish: begin, each entry of the dump, finish.
  * `begun` is the engine's; `merged` what nat_engine_begin returned. `now` is when the
- * entry was read. After
- * a dump that failed begin anew with another one of these, and another engine. */
+ * entry was read. After a dump that failed begin anew with another one of these, and
+ * another engine. */
 void nat_tracked_begin(struct nat_tracked *tracked, nanoseconds begun, bool merged);
 void nat_tracked_take(struct nat_tracked *tracked, struct nat_engine *engine,
                       const struct conntrack_flow *entry,

@@ -87,24 +87,6 @@ static void test_a_dump_takes_its_time(void **state) {
   nat_model_free(model);
 }
 
-static void test_recalls_what_closed_before(void **state) {
-  const struct nat_model_settings settings = settings_with(64, 120 * S);
-  struct nat_past_close closes[] = {{30 * S, endpoint(1)},
-                                    {-50 * S, endpoint(1)},
-                                    {-10 * S, endpoint(2)}};
-  struct nat_model *model = make(&settings);
-  struct nat_estimate result;
-
-  (void)state;
-  nat_model_recall(model, closes, 3);
-  result = estimate(model, 40 * S, NULL, 0);
-  assert_int_equal(2, result.ports[NAT_BEST]);
-  assert_int_equal(443, nat_table_at(nat_model_table(model), result.busiest)->remote.port);
-  assert_int_equal(1, estimate(model, 70 * S, NULL, 0).ports[NAT_BEST]);
-  assert_null(find(model, 3));
-  nat_model_free(model);
-}
-
 static void test_dropped_syns_hold_nothing(void **state) {
   const struct nat_model_settings settings = settings_with(64, 12 * S);
   struct nat_model *model = make(&settings);
@@ -287,7 +269,6 @@ int main(void) {
       cmocka_unit_test(test_bounds_an_unknown_time_wait),
       cmocka_unit_test(test_is_wide_at_first),
       cmocka_unit_test(test_a_dump_takes_its_time),
-      cmocka_unit_test(test_recalls_what_closed_before),
       cmocka_unit_test(test_dropped_syns_hold_nothing),
       cmocka_unit_test(test_a_past_shortage_counts),
       cmocka_unit_test(test_unanswered_syns_hold_a_port),
