@@ -39,7 +39,7 @@ int __wrap_close_events_start(struct close_events *events);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now) {
   int status = __real_clock_gettime(clock, now);
 
-  now->tv_sec += fake.later;
+  now->tv_sec += __atomic_load_n(&fake.later, __ATOMIC_RELAXED);
   return status;
 }
 
@@ -87,7 +87,7 @@ static int tear_down(void **state) {
 static struct nat_reading read_after(time_t seconds, const struct nat_engine **engine) {
   struct nat_reading reading;
 
-  fake.later += seconds;
+  __atomic_add_fetch(&fake.later, seconds, __ATOMIC_RELAXED);
   assert_int_equal(0, nat_reader_read(reader, S, engine, &reading));
   return reading;
 }
