@@ -162,11 +162,11 @@ def test_4096_ports(watched):
     phases = []
     with recorder, Loads(lab) as loads:
         for rate, close in ((45, "client"), (35, "server"), (20, "reset")):
-            loads.short(BUSY, rate, 44, close)
+            loads.short(BUSY, rate, 120, close)   # past the exhaustion, however busy the machine
         phases.append(run_phase("start", 15))
         phases.append(run_phase("closes of every kind", 10, steady=True))
-        loads.hold(BUSY, 3200, 30, rate=400)
-        recorder.wait_for(lambda: recorder.dropped() > 0, SECONDS, "exhaustion")
+        loads.hold(BUSY, 3200, 120, rate=400)
+        recorder.wait_for(lambda: recorder.dropped() > 0, SECONDS + 30, "exhaustion")
         time.sleep(INTERVAL)
         phases.append(run_phase("exhausted", 4, steady=True))
     check(recorder, phases)
