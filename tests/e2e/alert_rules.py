@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""The shipped rules' expressions, as they can be asked in a lab that has seconds for what takes hours elsewhere.
+"""The shipped expressions, as they can be asked in a lab that has seconds for what takes hours elsewhere.
 
 Only windows are changed, and recorded names are replaced by what they record: the expression stays as it is."""
 
 import re
+import sys
 from pathlib import Path
 
 import yaml
 
-RULES = Path(__file__).resolve().parents[2] / "etc" / "prometheus" / "rules"
+TOP = Path(__file__).resolve().parents[2]
+RULES = TOP / "etc" / "prometheus" / "rules"
+sys.path.insert(0, str(TOP / "tests" / "tools"))
+
+import expressions  # noqa: E402
+
 # A probe comes every 2 s and a scrape every second. A single lost probe is not to fire the burn rates.
 WINDOWS = {"5m": "6s", "10m": "6s", "15m": "8s", "30m": "8s", "1h": "30s", "6h": "44s", "1d": "60s"}
 
@@ -31,7 +37,8 @@ def recorded():
 
 def scaled(expression):
     """With the lab's windows. A window that is not in the table is an error."""
-    expression = re.sub(r"\[(\w+)\]", lambda found: f"[{WINDOWS[found[1]]}]", expression)
+    expression = re.sub(r"\[(\w+)(:\w+)?\]", lambda found: f"[{WINDOWS[found[1]]}{found[2] and ':1s' or ''}]",
+                        expression)
     return re.sub(r"\boffset (\w+)", lambda found: f"offset {WINDOWS[found[1]]}", expression)
 
 
@@ -43,7 +50,22 @@ def inlined(expression, records):
     return expression
 
 
+def for_lab(expression, records=None):
+    records = {name: scaled(text) for name, text in recorded().items()} if records is None else records
+    return inlined(scaled(expression), records)
+
+
 def alerts():
     """{alert: its expression for the lab}."""
-    records = {name: scaled(expression) for name, expression in recorded().items()}
-    return {rule["alert"]: inlined(scaled(rule["expr"]), records) for rule in rules("egress-alerts.yml")}
+    return {rule["alert"]: for_lab(rule["expr"]) for rule in rules("egress-alerts.yml")}
+
+
+def everywhere():
+    """{expression for the lab: [(file and place, as it is shipped)]} of every file that has any.
+
+    The value "x" stands for one that a template puts there."""
+    records, found = {name: scaled(text) for name, text in recorded().items()}, {}
+    for where, text in expressions.of_tree(TOP):
+        here = for_lab(" ".join(text.split()), records).replace('="x"', '=~".+"')
+        found.setdefault(here, []).append((where, text))
+    return found

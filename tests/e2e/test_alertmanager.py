@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import alert_rules
 import pytest
 import yaml
 from alertmanager import Alertmanager
@@ -22,8 +23,7 @@ def configuration():
 
 
 def rules():
-    groups = yaml.safe_load((FOLDER / "rules" / "egress-alerts.yml").read_text(encoding="utf-8"))["groups"]
-    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+    return {rule["alert"]: rule for rule in alert_rules.rules("egress-alerts.yml")}
 
 
 def alert(name, host="vm-1", **labels):

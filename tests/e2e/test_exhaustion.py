@@ -111,3 +111,35 @@ LoadPlugin egress_nat
     lines = [line for line in vm.log().splitlines() if str(path) in line]
     assert len(lines) == 1 and "still holds" in lines[0], vm.log()
     assert "BypassFile is right again" in vm.log()
+
+
+FORWARDING = """
+LoadPlugin egress_nat
+<Plugin egress_nat>
+  Source "conntrack"
+  <Gateway "nat">
+    PortsPerVM 64
+    TimeWait 5
+  </Gateway>
+</Plugin>
+"""
+TRACKED = "add table ip tracked; add chain ip tracked output { type filter hook output priority 0; }; " \
+          "add rule ip tracked output ct state new counter"
+
+
+def test_the_busiest_of_those_that_a_machine_forwards_for(lab, start_collectd):
+    """As on a GKE node: the connections are of Pods, and only conntrack knows them."""
+    lab.exec("vm", ["nft", TRACKED], check=True)
+    try:
+        for source, ports in (("10.4.0.7", 5), ("10.4.0.8", 3)):
+            for port in range(40000, 40000 + ports):
+                lab.exec("vm", ["conntrack", "-I", "-s", source, "-d", "203.0.113.1", "--src-nat", "10.128.0.2", "-p",
+                                "tcp", "--sport", str(port), "--dport", "443", "--state", "ESTABLISHED", "-u",
+                                "SEEN_REPLY,ASSURED", "-t", "600"], check=True)
+        collectd = start_collectd(lab, "vm", interval=1, body=FORWARDING)
+        expected = {"10.4.0.7": 5, "10.4.0.8": 3}
+        collectd.wait_for(lambda metrics: metrics.by_label("collectd_egress_nat_source_ports", "type",
+                                                           egress_nat="nat:tcp") == expected, SECONDS, str(expected))
+    finally:
+        lab.exec("vm", ["nft", "delete table ip tracked"], check=True)
+        lab.exec("vm", ["conntrack", "-F"], check=True)

@@ -5,15 +5,20 @@ import ast
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests" / "tools"))
+
+import dispatched  # noqa: E402
+import foreign  # noqa: E402
+
 PROXIES = TOP / "etc" / "collectd" / "proxies"
 STOCK_TYPES = Path("/usr/share/collectd/types.db")
 COLUMNS = ("what", "files", "metrics", "tests")
-SUFFIX = {"derive": "_total", "counter": "_total", "gauge": ""}
 
 
 def rows():
@@ -28,18 +33,14 @@ def rows():
 ROWS = list(rows())
 
 
-@pytest.fixture(name="dispatched", scope="session")
-def dispatched_fixture():
+@pytest.fixture(name="metrics", scope="session")
+def metrics_fixture():
     """The names under which write_prometheus shows what the plugins and the proxies' files dispatch."""
     tool = Path(os.environ["EGRESS_BUILD_PLAIN"]) / "tests" / "tools" / "metric_tables"
     first, *lines = subprocess.run([tool], check=True, capture_output=True, text=True).stdout.splitlines()
     table = [dict(zip(first.split("\t"), line.split("\t"))) for line in lines]
-    names = {f"collectd_{row['plugin']}_{row['type']}{SUFFIX[row['kind']]}" for row in table}
-    kinds = dict(re.findall(r"^(\w+)\s+value:(\w+):", STOCK_TYPES.read_text(encoding="utf-8"), re.M))
-    for path in PROXIES.glob("*.conf"):
-        for kind in re.findall(r'^\s+Type "(\w+)"', path.read_text(encoding="utf-8"), re.M):
-            names.add(f"collectd_{path.stem}_{kind}{SUFFIX[kinds[kind].lower()]}")
-    return names
+    own = {dispatched.metric_name(row["plugin"], row["type"], row["kind"] == "derive") for row in table}
+    return own | set(foreign.of_stanzas(PROXIES.glob("*.conf"), STOCK_TYPES.read_text(encoding="utf-8")))
 
 
 def functions(module):
@@ -54,11 +55,11 @@ def test_every_layer_and_question_has_a_row():
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_a_row_names_what_there_is(row, dispatched):
+def test_a_row_names_what_there_is(row, metrics):
     assert row["files"] and row["metrics"] and row["tests"]
     for name in row["files"]:
         assert (TOP / name).exists(), name
-    assert set(row["metrics"]) <= dispatched
+    assert set(row["metrics"]) <= metrics
     shown = ""
     for name in row["tests"]:
         module, function = name.split("::")

@@ -14,6 +14,19 @@ _MATCHER = re.compile(r"(?<=[{,])\s*\$\{\w+\}")
 _VALUE = re.compile(r"\$\{?\w+(?::\w+)?\}?")
 
 
+def of_tree(source):
+    """[(file and place, expression)] of all that is shipped below a folder."""
+    files = {
+        of_rules: ("etc/prometheus/rules/*.yml", "etc/kubernetes/*.yaml"),
+        of_json: ("etc/grafana/*.json", "etc/cloud-monitoring/**/*.json"),
+        of_page: ("tests/demo/egress_demo/page/*",),
+        of_markdown: ("etc/runbooks/*.md", "etc/**/README.md", "README.md"),
+    }
+    return [(f"{path.relative_to(source)}: {each[0]}", each[1]) for read, patterns in files.items()
+            for path in sorted({path for pattern in patterns for path in source.glob(pattern)})
+            for each in read(path.read_text(encoding="utf-8"))]
+
+
 def without_variables(text):
     text = _MATCHER.sub('host=~".*"', _WINDOW.sub("5m", text))
     return re.sub(r'"[^"]*"', lambda found: _VALUE.sub(".*", found[0]), text)

@@ -27,12 +27,6 @@ import foreign  # noqa: E402
 import promql  # noqa: E402
 
 STOCK_TYPES = Path("/usr/share/collectd/types.db")
-RULES = ("etc/prometheus/rules/*.yml", "etc/kubernetes/*.yaml")
-FILES = {expressions.of_rules: RULES,
-         expressions.of_json: ("etc/grafana/*.json", "etc/cloud-monitoring/**/*.json"),
-         expressions.of_page: ("etc/prometheus/consoles/*", "tests/demo/egress_demo/**/*.html",
-                               "tests/demo/egress_demo/**/*.js"),
-         expressions.of_markdown: ("etc/runbooks/*.md", "etc/**/README.md", "README.md")}
 
 
 def metric_tables():
@@ -61,16 +55,6 @@ def catalogue():
     return known
 
 
-def all_expressions():
-    """[(file and place, expression)]."""
-    found = []
-    for read, patterns in FILES.items():
-        for path in sorted({path for pattern in patterns for path in SOURCE.glob(pattern)}):
-            found += [(f"{path.relative_to(SOURCE)}: {each[0]}", each[1])
-                      for each in read(path.read_text(encoding="utf-8"))]
-    return found
-
-
 def syntax_errors(texts):
     """What promtool says against them, as rules of one file."""
     rules = {"groups": [{"name": "all", "rules": [{"record": f"number_{number}", "expr": text}
@@ -91,16 +75,16 @@ class Shipped(unittest.TestCase):
 
     def test_something_can_satisfy_each(self):
         known = catalogue()
-        wrong = [f"{where}: {text}\n    {sentence}" for where, text in all_expressions()
+        wrong = [f"{where}: {text}\n    {sentence}" for where, text in expressions.of_tree(SOURCE)
                  for sentence in expressions.complaints(text, known)]
         self.assertEqual(wrong, [], "\n".join(["", *wrong]))
 
     @unittest.skipUnless(shutil.which("promtool"), "no promtool")
     def test_each_is_promql(self):
-        self.assertEqual(syntax_errors([text for _, text in all_expressions()]), "")
+        self.assertEqual(syntax_errors([text for _, text in expressions.of_tree(SOURCE)]), "")
 
     def test_every_kind_of_file_has_some(self):
-        places = [where for where, _ in all_expressions()]
+        places = [where for where, _ in expressions.of_tree(SOURCE)]
         for beginning in ("etc/prometheus/rules/egress-alerts.yml", "etc/prometheus/rules/egress-recording.yml",
                           "etc/runbooks/"):
             self.assertGreater(sum(where.startswith(beginning) for where in places), 8, beginning)
@@ -196,7 +180,7 @@ class Walker(unittest.TestCase):
     def test_queries_of_annotations(self):
         text = '{{ range query (printf "x{a=%q} == 0" $labels.a) }}{{ . }}{{ end }} {{ query "y" }}'
         self.assertEqual(list(expressions.of_template(text)), ['x{a="x"} == 0', "y"])
-        self.assertIn("EgressFaultTarget, description", " ".join(where for where, _ in all_expressions()))
+        self.assertIn("EgressFaultTarget, description", " ".join(where for where, _ in expressions.of_tree(SOURCE)))
 
     def test_tokens(self):
         read = promql.read('sum by (a, b) (x{c="}",d=~`e\\d`}) / on (f) group_left (g) y offset 5m # z\n > bool 1e3')

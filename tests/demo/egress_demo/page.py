@@ -68,13 +68,18 @@ def configuration(interval):
     return text
 
 
-def collectd_in_vm(lab, plugins, interval):
-    """The VM's collectd: our plugins, the stock ones for the VM itself and for its Squid; Prometheus reaches it."""
+def stock_in_vm(lab):
+    """Stanzas of the stock plugins for the VM itself and for its Squid, as they are shipped."""
     squid = (ETC / "collectd" / "proxies" / "squid.conf").read_text(encoding="utf-8")
     squid = squid.replace("/var/log/squid", str(services.folder(lab.id, "vm")))
     vm = (ETC / "collectd" / "vm.conf").read_text(encoding="utf-8")
+    return f'\nPluginDir "{_STOCK}"\n{vm}\n{squid}'
+
+
+def collectd_in_vm(lab, plugins, interval):
+    """The VM's collectd: our plugins, and the stock ones; Prometheus reaches it."""
     ours = collectd.stanzas(lab.id, "vm", lab.settings)
-    text = collectd.configuration(lab.id, "vm", plugins, interval, body=f'{ours}\nPluginDir "{_STOCK}"\n{vm}\n{squid}')
+    text = collectd.configuration(lab.id, "vm", plugins, interval, body=ours + stock_in_vm(lab))
     return collectd.start(lab.id, "vm", text.replace('Host "127.0.0.1"', 'Host "0.0.0.0"'))
 
 

@@ -5,7 +5,7 @@
 import { clock, format } from "./format.js";
 
 const PALETTE = ["#5aa2f0", "#f0b44c", "#63c28b", "#e57399", "#9b8cf2", "#4fc3cf", "#e8865a", "#a9c25b", "#c58fdc", "#7f92a8"];
-const LEFT = 62, RIGHT = 8, TOP = 6, BOTTOM = 18, NAMES = 190;
+const LEFT = 62, RIGHT = 8, TOP = 6, BOTTOM = 18, NAMES = 190, MARK = 70;
 
 export function element(name, attributes = {}, ...children) {
   const svg = ["svg", "path", "line", "rect", "text", "g"].includes(name);
@@ -31,14 +31,19 @@ function canvas(place) {
   return { svg, width, height };
 }
 
-function niceSteps(top) {
+// Round numbers; of minutes and more, what a clock has.
+const TIMES = [30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
+
+function niceSteps(top, unitName) {
   const rough = top / 4, unit = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * unit).find((candidate) => candidate >= rough);
+  const step = (unitName === "s" && top > 100 && TIMES.find((candidate) => candidate >= rough)) ||
+    [1, 2, 2.5, 5, 10].map((factor) => factor * unit).find((candidate) => candidate >= rough);
   return Array.from({ length: Math.ceil(top / step - 1e-9) + 1 }, (_, index) => index * step);
 }
 
-function timeMarks({ start, end }) {
-  const rough = (end - start) / 5;
+// As many as have room beside each other, five at the most.
+function timeMarks({ start, end }, pixels) {
+  const rough = (end - start) / Math.max(Math.min(Math.floor(pixels / MARK), 5), 1);
   const step = [15, 30, 60, 120, 300, 600, 900].find((candidate) => candidate >= rough) ?? 1800;
   const first = Math.ceil(start / step) * step;
   return Array.from({ length: Math.floor((end - first) / step) + 1 }, (_, index) => first + index * step);
@@ -73,7 +78,7 @@ function axes(svg, size, marks, span, x, y, unit) {
 }
 
 function timeAxis(svg, size, span, x) {
-  for (const mark of timeMarks(span)) {
+  for (const mark of timeMarks(span, x(span.end) - x(span.start))) {
     if (x(mark) > size.width - 24) continue;
     svg.append(element("text", { x: x(mark), y: size.height - 4, "text-anchor": "middle" }, clock(mark).slice(0, 5 + 3 * (span.end - span.start < 400))));
   }
@@ -85,7 +90,7 @@ export function lines(place, list, settings, span) {
   const size = canvas(place), { svg, width, height } = size;
   const tallest = Math.max(...drawn.flatMap((series) => series.points.map((point) => point[1])), 0);
   const limits = (settings.thresholds.steps ?? []).filter((step) => step.value !== null && step.value <= 1.6 * tallest);
-  const marks = niceSteps(settings.max && tallest > settings.max / 2 ? settings.max : Math.max(tallest, ...limits.map((step) => step.value)) || 1);
+  const marks = niceSteps(settings.max && tallest > settings.max / 2 ? settings.max : Math.max(tallest, ...limits.map((step) => step.value)) || 1, settings.unit);
   const top = marks[marks.length - 1];
   const x = (time) => LEFT + (time - span.start) / (span.end - span.start) * (width - LEFT - RIGHT);
   const y = (value) => height - BOTTOM - value / top * (height - TOP - BOTTOM);
