@@ -25,11 +25,17 @@ static int check_files(const struct probe_tls *tls, struct tls_trouble *trouble)
 int tls_files_check(const struct probe_config *config, const struct probe_chain *chain,
                     const struct leg *leg, struct tls_trouble *trouble) {
   size_t last = chain->mode == PROBE_MODE_NESTED ? chain->hop_count : leg->entry + 1;
+  const struct probe_target *target = &chain->targets[leg->target];
   int result = 0;
 
   if (leg->hop_tcp)
     return 0;
   for (size_t i = leg->entry; i < last && i < chain->hop_count && result == 0; i++)
-    result = check_files(&config->hops[chain->hops[i]].tls, trouble);
-  return result == 0 ? check_files(&chain->targets[leg->target].tls, trouble) : result;
+    if (config->hops[chain->hops[i]].url.scheme == PROBE_SCHEME_HTTPS)
+      result = check_files(&config->hops[chain->hops[i]].tls, trouble);
+  /* A redirect may lead to https. */
+  if (result == 0 &&
+      (target->url.scheme == PROBE_SCHEME_HTTPS || target->follow_redirects))
+    result = check_files(&target->tls, trouble);
+  return result;
 }

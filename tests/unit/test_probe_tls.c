@@ -280,6 +280,25 @@ static void test_what_is_no_file_holds_nothing_up(void **state) {
   peer_stop(origin);
 }
 
+/* Files of TLS are looked at where there may be TLS. */
+static void test_no_file_is_missed_without_tls(void **state) {
+  const struct peer_options options = {.role = PEER_ORIGIN};
+  struct peer *origin = peer_start(&options);
+  struct bench bench;
+
+  (void)state;
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 0.4\n<Chain \"c\">\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\nCACert \"/nowhere/at/all\"\n"
+        "</Target>\n</Chain>\n</Plugin>\n",
+        peer_port(origin));
+  wait_for(&bench, "a round", is_known, 0);
+  assert_int_equal(RESULT_OK, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(0, bench.report.tls_trouble.error);
+  stop(&bench);
+  peer_stop(origin);
+}
+
 /* It is a file, but libcurl can do nothing with it. */
 static void test_client_certificate_that_is_none(void **state) {
   struct throwaway_leaf leaf;
@@ -354,6 +373,7 @@ int main(void) {
       cmocka_unit_test(test_ca_file_is_read_again),
       cmocka_unit_test(test_what_is_no_file_holds_nothing_up),
       cmocka_unit_test(test_client_certificate_that_is_none),
+      cmocka_unit_test(test_no_file_is_missed_without_tls),
       cmocka_unit_test(test_authorities_are_parsed_once),
       cmocka_unit_test(test_system_bundle),
   };
