@@ -5,6 +5,7 @@
 
 #include "debounce.h"
 #include "secret.h"
+#include "tls_files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,13 +85,16 @@ static void record(struct chain_run *run, const struct transfer_order *order,
                       phases_total(&report->phases));
 }
 
-/* The attempt could not even be made: no memory, no descriptor, no resolver. */
+/* The attempt could not even be made: no memory, no descriptor, no resolver,
+ * a certificate that cannot be read. */
 static void record_unsent(struct chain_run *run, const struct transfer_order *order,
-                          int error) {
+                          int error, const struct tls_trouble *trouble) {
+  bool no_resolver = error == EBUSY && trouble->error == 0;
   struct attempt_report report = {
-      .outcome = {.result = error == EBUSY ? RESULT_DNS : RESULT_LOCAL,
+      .outcome = {.result = no_resolver ? RESULT_DNS : RESULT_LOCAL,
                   .hop = OUTCOME_NO_HOP,
-                  .system_error = error}};
+                  .system_error = error},
+      .tls_trouble = *trouble};
 
   record(run, order, &report, 0);
 }
@@ -105,12 +109,18 @@ static bool send_attempt(struct chain_run *run, const struct leg *leg, unsigned 
       .attempt = attempt,
       .secrets = run->secrets,
   };
-  int result = run->place.send(run->place.data, run, &order, now);
+  struct tls_trouble trouble = {0};
+  int result = tls_files_check(order.config, order.chain, leg, &trouble);
 
+  if (result < 0) {
+    record_unsent(run, &order, -result, &trouble);
+    return true;
+  }
+  result = run->place.send(run->place.data, run, &order, now);
   if (result == -EAGAIN)
     return false;
   if (result < 0)
-    record_unsent(run, &order, -result);
+    record_unsent(run, &order, -result, &trouble);
   else
     run->active++;
   return true;

@@ -4,6 +4,7 @@ noinst_HEADERS += \
 	plugins/probe/budget.h \
 	plugins/probe/chain_run.h \
 	plugins/probe/debounce.h \
+	plugins/probe/egress_probe_tell.h \
 	plugins/probe/engine.h \
 	plugins/probe/expectation.h \
 	plugins/probe/histogram.h \
@@ -16,12 +17,14 @@ noinst_HEADERS += \
 	plugins/probe/probe_metrics.h \
 	plugins/probe/probe_url.h \
 	plugins/probe/proxy_answer.h \
+	plugins/probe/regular_file.h \
 	plugins/probe/relay.h \
 	plugins/probe/report.h \
 	plugins/probe/round.h \
 	plugins/probe/schedule.h \
 	plugins/probe/secret.h \
 	plugins/probe/socket_pair.h \
+	plugins/probe/tls_files.h \
 	plugins/probe/transfer.h \
 	plugins/probe/trust.h \
 	plugins/probe/verdict.h
@@ -49,12 +52,14 @@ libegress_probe_la_SOURCES = \
 	plugins/probe/probe_target.c \
 	plugins/probe/probe_url.c \
 	plugins/probe/proxy_answer.c \
+	plugins/probe/regular_file.c \
 	plugins/probe/relay.c \
 	plugins/probe/report.c \
 	plugins/probe/round.c \
 	plugins/probe/schedule.c \
 	plugins/probe/secret.c \
 	plugins/probe/socket_pair.c \
+	plugins/probe/tls_files.c \
 	plugins/probe/transfer.c \
 	plugins/probe/transfer_options.c \
 	plugins/probe/transfer_tls.c \
@@ -67,7 +72,9 @@ plugin_LTLIBRARIES += egress_probe.la
 egress_probe_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS) $(LIBCURL_CFLAGS)
 egress_probe_la_LDFLAGS = $(LINK_PLUGIN)
 egress_probe_la_LIBADD = libegress-probe.la libegress.la
-egress_probe_la_SOURCES = plugins/probe/egress_probe.c
+egress_probe_la_SOURCES = \
+	plugins/probe/egress_probe.c \
+	plugins/probe/egress_probe_tell.c
 
 # Servers on the loopback interface: one that misbehaves as it is told, and one that
 # does its work with TLS, CONNECT and SOCKS.

@@ -40,7 +40,8 @@ static int read_method(const struct option *option, void *into,
       text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")] != '\0' ||
       strcmp(text, "CONNECT") == 0)
     return option_fail(option, error,
-                       "expected a method in capitals such as \"GET\", \"HEAD\" or \"POST\"");
+                       "expected a method in capitals such as \"GET\", \"HEAD\" or \"POST\", not "
+                       "CONNECT");
   target->method = strdup(text);
   return target->method ? 0 : -ENOMEM;
 }
@@ -120,6 +121,22 @@ static const struct option_rule rules[] = {
     {.name = "VerifyHost", .kind = OPTION_FLAG, .offset = FIELD(tls.verify_host)},
 };
 
+static bool is_head(const struct probe_target *target) {
+  return target->method && strcmp(target->method, "HEAD") == 0;
+}
+
+/* The address was looked at when it was read. */
+static bool is_of_another_family(const struct probe_target *target) {
+  struct net_address address;
+  int family;
+
+  if (!target->source_address || target->address_family == PROBE_FAMILY_ANY ||
+      net_address_parse(target->source_address, &address) < 0)
+    return false;
+  family = net_address_is_ipv4(&address) ? PROBE_FAMILY_IPV4 : PROBE_FAMILY_IPV6;
+  return family != target->address_family;
+}
+
 static int check(const struct option *option, const struct probe_target *target,
                  struct option_error *error) {
   if (!target->url.text)
@@ -133,8 +150,15 @@ static int check(const struct option *option, const struct probe_target *target,
                        "a tcp:// URL is only connected to; Method, Header, Body, "
                        "ExpectStatus, ExpectBody and FollowRedirects are for http "
                        "and https");
-  if (target->expectation.body_text &&
-      (target->max_body == 0 || (target->method && strcmp(target->method, "HEAD") == 0)))
+  if (target->body && is_head(target))
+    return option_fail(option, error,
+                       "Body is not sent with Method \"HEAD\"; leave one of them out");
+  if (is_of_another_family(target))
+    return option_fail(option, error,
+                       "SourceAddress \"%s\" is not of the AddressFamily; expected one of "
+                       "the same family",
+                       target->source_address);
+  if (target->expectation.body_text && (target->max_body == 0 || is_head(target)))
     return option_fail(option, error,
                        "ExpectBody needs a body: not Method \"HEAD\", not MaxBody 0");
   return probe_tls_check(option, &target->tls, error);

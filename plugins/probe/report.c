@@ -10,6 +10,14 @@
 static const int first_statuses[] = {0, 200, 301, 302, 403, 404, 500, 502, 503, 504};
 #define FIRST_STATUSES (sizeof(first_statuses) / sizeof(first_statuses[0]))
 
+const char *tls_option_name(enum tls_option option) {
+  static const char *const names[] = {[TLS_CA_CERT] = "CACert",
+                                      [TLS_CLIENT_CERT] = "ClientCert",
+                                      [TLS_CLIENT_KEY] = "ClientKey"};
+
+  return names[option];
+}
+
 void target_counters_init(struct target_counters *counters) {
   *counters = (struct target_counters){.status_count = FIRST_STATUSES};
   for (size_t i = 0; i < FIRST_STATUSES; i++)

@@ -40,9 +40,15 @@ void target_counters_init(struct target_counters *counters);
 void target_counters_add(struct target_counters *counters, enum result result,
                          int status, nanoseconds total);
 
-/* A file of authorities that could not be used. */
+enum tls_option { TLS_CA_CERT, TLS_CLIENT_CERT, TLS_CLIENT_KEY };
+
+/* As the configuration spells it. */
+const char *tls_option_name(enum tls_option option);
+
+/* A file of certificates or of a key that could not be used. */
 struct tls_trouble {
-  int error;        /* errno, EINVAL: no certificate is in it; 0: none */
+  int error; /* errno, EINVAL: not a regular file, or not what is expected; 0: none */
+  enum tls_option option;
   const char *file; /* the configuration's, or the system's */
 };
 

@@ -1,32 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "secret.h"
 
+#include "regular_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 void secret_wipe(struct secret *secret) { explicit_bzero(secret, sizeof(*secret)); }
 
-/* O_NONBLOCK: a FIFO must not hold up the prober. */
 static ssize_t read_file(const char *path, char *text, size_t size) {
-  struct stat status;
-  ssize_t length = -1;
-  int error = 0;
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int file = regular_file_open(path);
+  ssize_t length;
 
   if (file < 0)
-    return -errno;
-  if (fstat(file, &status) < 0)
-    error = errno;
-  else if (!S_ISREG(status.st_mode))
-    error = EINVAL;
-  else if ((length = read(file, text, size)) < 0)
-    error = errno;
+    return file;
+  length = read(file, text, size);
+  if (length < 0)
+    length = -errno;
   close(file);
-  return error ? -error : length;
+  return length;
 }
 
 static bool is_clean(const char *text, size_t length) {

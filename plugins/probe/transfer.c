@@ -432,6 +432,8 @@ bool transfer_finish(struct transfer *transfer, CURLcode code, bool timed_out,
 
   if (timed_out || code != CURLE_OK) {
     complete(transfer, timed_out ? ENDING_TIMEOUT : ending_of(transfer, code), now);
+    if (code == CURLE_SSL_CERTPROBLEM)
+      transfer_note_client_cert(transfer);
     return false;
   }
   if (transfer_next_hop(transfer)) {

@@ -140,6 +140,8 @@ CURLcode transfer_set_options(struct transfer *transfer);
 CURLcode transfer_watch(struct transfer *transfer);
 /* The callback of TLS; nothing without a `trust`. */
 CURLcode transfer_watch_tls(struct transfer *transfer);
+/* libcurl could not use the ClientCert of this step, or its key. */
+void transfer_note_client_cert(struct transfer *transfer);
 /* The smoothed RTT of the connection that stands, if there is one. */
 void transfer_sample_rtt(struct transfer *transfer);
 /* Whether the kernel has a route to the last address asked for. Sends nothing. */

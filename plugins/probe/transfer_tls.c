@@ -5,6 +5,7 @@
  */
 #include "transfer.h"
 
+#include <errno.h>
 #include <openssl/ssl.h>
 #include <string.h>
 
@@ -46,8 +47,22 @@ static CURLcode bring_authorities(struct transfer *transfer, SSL_CTX *context) {
     return SSL_CTX_set1_verify_cert_store(context, store) == 1 ? CURLE_OK
                                                                : CURLE_OUT_OF_MEMORY;
   transfer->tls_trouble = (struct tls_trouble){
-      .error = -result, .file = tls->ca_cert ? tls->ca_cert : trust_system_bundle()};
+      .error = -result,
+      .option = TLS_CA_CERT,
+      .file = tls->ca_cert ? tls->ca_cert : trust_system_bundle()};
   return CURLE_SSL_CACERT_BADFILE;
+}
+
+/* It is read before on_tls is called. */
+void transfer_note_client_cert(struct transfer *transfer) {
+  bool to_proxy = transfer->plan.proxy_tls &&
+                  phases_current(&transfer->phases) <= PHASE_PROXY_TLS;
+  const char *file = to_proxy ? transfer_hop(transfer)->tls.client_cert
+                              : transfer->target->tls.client_cert;
+
+  transfer->attempt.system_error = EINVAL;
+  transfer->tls_trouble = (struct tls_trouble){
+      .error = EINVAL, .option = TLS_CLIENT_CERT, .file = file ? file : "-"};
 }
 
 static CURLcode on_tls(CURL *easy, void *context, void *data) {

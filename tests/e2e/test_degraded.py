@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is missing is said once, and the rest goes on."""
 
+import os
+
 SECONDS = 30
 
 
@@ -103,12 +105,51 @@ LoadPlugin egress_probe
       CACert "{lab.ca}"
     </Target>
   </Chain>
+  <Chain "again">
+    Hops "gce-proxy"
+    <Target "api">
+      URL "https://api.example.com/"
+      CACert "{lab.ca}"
+    </Target>
+  </Chain>
 </Plugin>
 """
     collectd = start_collectd(lab, "vm", interval=1, body=body)
     collectd.wait_for(lambda _: lines_with(collectd, str(secret)), SECONDS, "a line about the secret")
+    wait_for_intervals(collectd, 3)
+    assert len(lines_with(collectd, str(secret))) == 1  # though two chains enter this hop
     secret.write_text("hunter2\n", encoding="utf-8")
-    collectd.wait_for(lambda metrics: metrics.value("collectd_egress_probe_up", egress_probe="vm:api") == 1, SECONDS,
-                      "a probe with the secret")
+    for target in ("vm:api", "again:api"):
+        collectd.wait_for(lambda metrics, target=target: metrics.value("collectd_egress_probe_up", egress_probe=target) == 1,
+                          SECONDS, "a probe with the secret")
     assert len(lines_with(collectd, str(secret))) <= 2  # when it was missed, and when it was found
     assert "hunter2" not in collectd.log()
+
+
+def test_what_is_no_file_holds_nothing_up(lab, start_collectd):
+    """libcurl would wait for the writer of a FIFO."""
+    fifo = lab.directory / "client.pem"
+    os.mkfifo(fifo)
+    body = f"""
+LoadPlugin egress_probe
+<Plugin egress_probe>
+  <Chain "straight">
+    <Target "api">
+      URL "https://api.example.com/"
+      CACert "{lab.ca}"
+    </Target>
+    <Target "git">
+      URL "https://git.example.net/"
+      CACert "{lab.ca}"
+      ClientCert "{fifo}"
+    </Target>
+  </Chain>
+</Plugin>
+"""
+    collectd = start_collectd(lab, "vm", interval=1, body=body)
+    collectd.wait_for(lambda metrics: metrics.value("collectd_egress_probe_up", egress_probe="straight:api") == 1
+                      and metrics.value("collectd_egress_probe_up", egress_probe="straight:git") == 0, SECONDS,
+                      "the target that has its files")
+    wait_for_intervals(collectd, 3)
+    assert len(lines_with(collectd, f'ClientCert "{fifo}"', "a file in PEM")) == 1, collectd.log()
+    assert collectd.stop(seconds=10) == 0

@@ -232,6 +232,96 @@ static void test_ca_file_is_read_again(void **state) {
   peer_stop(origin);
 }
 
+static const char optional[] = "<Plugin egress_probe>\n"
+                               "Interval 0.4\n"
+                               "<Chain \"c\">\n"
+                               "<Target \"t\">\n"
+                               "URL \"https://localhost:%u/\"\n"
+                               "%s"
+                               "%s"
+                               "</Target>\n"
+                               "</Chain>\n"
+                               "</Plugin>\n";
+
+/* A FIFO without a writer would hold up whoever opens it, and all that probes. Once a
+ * file is in its place no restart is needed. */
+static void test_what_is_no_file_holds_nothing_up(void **state) {
+  char path[128], again[128], trusting[160], with_certificate[160], options[512];
+  struct throwaway_leaf leaf;
+  struct peer *origin;
+
+  (void)state;
+  throwaway_issue(&throwaway, "localhost", HOUR, 0, &leaf);
+  origin = start_origin(leaf.path);
+  snprintf(path, sizeof(path), "%s/fifo", throwaway.folder);
+  snprintf(again, sizeof(again), "%s/again", throwaway.folder);
+  snprintf(trusting, sizeof(trusting), "CACert \"%s\"\n", throwaway.authority);
+  snprintf(with_certificate, sizeof(with_certificate), "ClientCert \"%s\"\n", leaf.path);
+  for (int option = TLS_CA_CERT; option <= TLS_CLIENT_KEY; option++) {
+    bool is_authority = option == TLS_CA_CERT;
+    struct bench bench;
+
+    assert_int_equal(0, mkfifo(path, 0600));
+    snprintf(options, sizeof(options), "%s%s \"%s\"\n",
+             option == TLS_CLIENT_KEY ? with_certificate : "",
+             tls_option_name((enum tls_option)option), path);
+    start(&bench, optional, peer_port(origin), options, is_authority ? "" : trusting);
+    wait_for(&bench, "the complaint", has_tls_trouble, EINVAL);
+    assert_int_equal(option, bench.report.tls_trouble.option);
+    assert_string_equal(path, bench.report.tls_trouble.file);
+    assert_int_equal(RESULT_LOCAL, target_of(&bench, 0)->last.outcome.result);
+
+    assert_int_equal(0, link(is_authority ? throwaway.authority : leaf.path, again));
+    assert_int_equal(0, rename(again, path));
+    wait_for(&bench, "a good probe", is_trusted_again, RESULT_OK);
+    stop(&bench);
+    assert_int_equal(0, unlink(path));
+  }
+  peer_stop(origin);
+}
+
+/* Files of TLS are looked at where there may be TLS. */
+static void test_no_file_is_missed_without_tls(void **state) {
+  const struct peer_options options = {.role = PEER_ORIGIN};
+  struct peer *origin = peer_start(&options);
+  struct bench bench;
+
+  (void)state;
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 0.4\n<Chain \"c\">\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\nCACert \"/nowhere/at/all\"\n"
+        "</Target>\n</Chain>\n</Plugin>\n",
+        peer_port(origin));
+  wait_for(&bench, "a round", is_known, 0);
+  assert_int_equal(RESULT_OK, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(0, bench.report.tls_trouble.error);
+  stop(&bench);
+  peer_stop(origin);
+}
+
+/* It is a file, but libcurl can do nothing with it. */
+static void test_client_certificate_that_is_none(void **state) {
+  struct throwaway_leaf leaf;
+  struct peer *origin;
+  char path[128], option[160];
+  struct bench bench;
+
+  (void)state;
+  throwaway_issue(&throwaway, "localhost", HOUR, 0, &leaf);
+  origin = start_origin(leaf.path);
+  snprintf(path, sizeof(path), "%s/none", throwaway.folder);
+  write_text(path, "no certificate\n");
+  snprintf(option, sizeof(option), "ClientCert \"%s\"\n", path);
+  start(&bench, straight, peer_port(origin), throwaway.authority, option);
+  wait_for(&bench, "the complaint", has_tls_trouble, EINVAL);
+  assert_int_equal(TLS_CLIENT_CERT, bench.report.tls_trouble.option);
+  assert_string_equal(path, bench.report.tls_trouble.file);
+  assert_int_equal(RESULT_LOCAL, target_of(&bench, 0)->last.outcome.result);
+  assert_int_equal(0, peer_requests(origin));
+  stop(&bench);
+  peer_stop(origin);
+}
+
 static void test_authorities_are_parsed_once(void **state) {
   X509_STORE *first = NULL, *again = NULL, *other = NULL;
   struct throwaway second;
@@ -281,6 +371,9 @@ int main(void) {
       cmocka_unit_test(test_certificates_of_a_proxy),
       cmocka_unit_test(test_handshake_is_cut),
       cmocka_unit_test(test_ca_file_is_read_again),
+      cmocka_unit_test(test_what_is_no_file_holds_nothing_up),
+      cmocka_unit_test(test_client_certificate_that_is_none),
+      cmocka_unit_test(test_no_file_is_missed_without_tls),
       cmocka_unit_test(test_authorities_are_parsed_once),
       cmocka_unit_test(test_system_bundle),
   };
