@@ -48,14 +48,17 @@ def test_the_others_are_run_elsewhere():
             f'"{word}"' in text for word in command.split()[1:]), command
 
 
-def test_the_package_out_of_the_sources(work, deb):
-    """In a copy of the sources, at another time and with another umask: the same bytes."""
+def test_the_package_out_of_the_sources(work, packages, deb):
+    """In a copy of the sources, at another time and with another umask: the same bytes, of the tarball too."""
     files = machines.run(["git", "-C", TOP, "ls-files"]).splitlines() if (TOP / ".git").exists() else []
     assert files, "not a clone"
     copy = work / "elsewhere"
     for name in files:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(TOP / name, copy / name)
+    # As in a tarball, whose files have the time of the commit.
+    commit = int(machines.run(["git", "-C", TOP, "log", "-1", "--format=%ct"]))
+    os.utime(copy / "NEWS", (commit, commit))
     # What is installed already, by `run`, stays as it is.
     apt = work / "apt.conf"
     apt.write_text('APT::Get::Assume-Yes "true";\nAPT::Get::Upgrade "false";\n')
@@ -65,8 +68,8 @@ def test_the_package_out_of_the_sources(work, deb):
                           env={**os.environ, "DEB_BUILD_OPTIONS": "nocheck", "TZ": "Pacific/Kiritimati",
                                "APT_CONFIG": str(apt)})
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    built = find_one(copy / "build/package/packages", "collectd-egress_*.deb")
-    assert built.read_bytes() == deb.read_bytes()
+    for package in (deb, find_one(packages, "*.orig.tar.xz")):
+        assert (copy / "build/package/packages" / package.name).read_bytes() == package.read_bytes(), package.name
 
 
 def test_on_the_vm(work, root_of):
