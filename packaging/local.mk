@@ -23,12 +23,13 @@ deb: dist
 rpm: dist
 	$(srcdir)/packaging/build-rpm $(distdir).tar.xz "$(COLLECTD_SOURCE)" $(PACKAGES) $(RPM_FLAGS)
 
-# What a release consists of, and what was received can be compared with.
+# What a release consists of, and what was received can be compared with: the tarball
+# and the packages that have been built.
 .PHONY: checksums
 checksums: dist
 	mkdir -p $(PACKAGES)
 	cp $(distdir).tar.xz $(PACKAGES)
-	cd $(PACKAGES) && rm -f SHA256SUMS && sha256sum *.tar.xz *.deb *.rpm *.dsc > SHA256SUMS
+	cd $(PACKAGES) && sha256sum $$(ls | grep -E '\.(tar\.xz|deb|dsc|rpm)$$') > SHA256SUMS
 
 clean-local-packages:
 	rm -rf packages

@@ -2,6 +2,7 @@
 """The manifests of etc/kubernetes: fields that Kubernetes knows, objects that fit each other, texts of others."""
 
 import copy
+import json
 import re
 import subprocess
 import sys
@@ -130,6 +131,27 @@ def test_no_container_may_do_more_than_it_needs(each):
             assert one["livenessProbe"]["exec"]["command"] == ["/entrypoint", "alive"]
             # The entry point itself waits 5 s for an answer.
             assert one["livenessProbe"]["timeoutSeconds"] > 5
+
+
+@pytest.mark.parametrize("each", WORKLOADS)
+def test_the_image_and_the_manifest_agree(each):
+    """The account, the entry point, its port and its folders: those of the Containerfile and of the entry point."""
+    image = dict(line.split(None, 1) for line in (container.ENTRYPOINT.parent / "Containerfile").read_text().splitlines()
+                 if re.match(r"(USER|EXPOSE|ENTRYPOINT) ", line))
+    entry = dict(re.findall(r"^(\w+)=(\S+)$", container.ENTRYPOINT.read_text(), re.M))
+    pod = each["spec"]["template"]["spec"]
+    (one,) = [one for one in pod["containers"] if one["name"] == "collectd"]
+    context = {**pod["securityContext"], **one["securityContext"]}
+    account = "0:0" if pod.get("hostNetwork") else image["USER"]
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == account
+    assert one["command"] == json.loads(image["ENTRYPOINT"])
+    assert [str(port["containerPort"]) for port in one["ports"]] == [image["EXPOSE"]]
+    assert entry["port"] == "${METRICS_PORT:-%s}" % image["EXPOSE"]
+    mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in one["volumeMounts"]}
+    assert mounts[str(Path(entry["configuration"]).parent)] is True and mounts[entry["runtime"]] is False
+    probes = [one[name]["exec"]["command"] for name in ("livenessProbe", "readinessProbe") if name in one]
+    known = re.findall(r"^  (\w+)\)", container.ENTRYPOINT.read_text(), re.M)
+    assert all(probe[:-1] == one["command"] and probe[-1] in known for probe in probes)
 
 
 @pytest.mark.parametrize("place", TEXTS, ids=lambda place: "-".join(place))

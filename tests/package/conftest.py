@@ -98,14 +98,28 @@ def offered(suite):
 
 
 @pytest.fixture(scope="session")
-def root_of(work, deb):
+def base_of(work):
+    """A function: the root file system of a suite with nothing beside Debian's base."""
+    made = {}
+
+    def make(suite):
+        if suite not in made:
+            made[suite] = work / f"base-{suite}"
+            machines.bootstrap(made[suite], suite)
+        return made[suite]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def root_of(work, base_of, deb):
     """A function: the root file system of a suite with collectd alone, and our package's dependencies at hand."""
     made = {}
 
     def make(suite):
         if suite not in made:
-            root = work / suite
-            machines.bootstrap(root, suite, machines.COLLECTD)
+            root = machines.copy(base_of(suite), work / suite)
+            machines.add_idle(root, *machines.COLLECTD)
             shutil.copy(deb, root / "root")
             machines.fetch_dependencies(root, f"/root/{deb.name}")
             made[suite] = root

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A Debian machine for the tests of a package: a root file system made by debootstrap, in namespaces of its own."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -40,14 +41,17 @@ def in_root(root, *argv):
     return run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", IN_ROOT, root, *argv])
 
 
-def bootstrap(root, suite, packages=()):
-    """A minimal Debian with these packages, none of whose daemons has run."""
+def bootstrap(root, suite):
+    """A minimal Debian."""
     run(["debootstrap", "--variant=minbase", "--include=ca-certificates", suite, root, ARCHIVE])
+
+
+def add_idle(root, *packages):
+    """These packages, none of whose daemons runs."""
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
-    if packages:
-        install(root, *packages)
+    install(root, *packages)
     policy.unlink()
 
 
@@ -79,15 +83,23 @@ mount --types proc proc "$0/proc" && mount --types tmpfs tmpfs "$0/run" && mount
 
     def __init__(self, root):
         self.root = root
-        shutil.copy(HERE / "systemctl", root / "usr/bin/systemctl")
         (root / "etc/hosts").write_text("127.0.0.1 localhost\n10.128.0.9 vm-1.example.internal vm-1\n")
-        self._holder = subprocess.Popen(["unshare", *self.NAMESPACES, "--fork", "--kill-child", "sh", "-c", self.HOLD,
-                                         str(root)], stdout=subprocess.PIPE, text=True)
+        self.prepare()
+        self._holder = subprocess.Popen([*self.within(), "unshare", *self.NAMESPACES, "--fork", "--kill-child", "sh",
+                                         "-c", self.HOLD, str(root)], stdout=subprocess.PIPE, text=True)
         if self._holder.stdout.readline() != "ready\n":
             self.end()
             raise Failed(f"no namespaces for {root}")
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
         self._inside = children.read_text().split()[0]
+
+    def prepare(self):
+        """Without systemd a script does as the unit says."""
+        shutil.copy(HERE / "systemctl", self.root / "usr/bin/systemctl")
+
+    def within(self):
+        """What the namespaces are made by: a command's first words."""
+        return []
 
     def end(self):
         self._holder.kill()
@@ -143,3 +155,67 @@ mount --types proc proc "$0/proc" && mount --types tmpfs tmpfs "$0/run" && mount
                 return found
             assert time.monotonic() < end, f"no {names} within {seconds} s; there are {sorted(found)}"
             time.sleep(0.5)
+
+
+class Booted(Machine):
+    """A machine whose root has systemd, and whose first process it is. Its control group ends with it too."""
+
+    NAMESPACES = [*Machine.NAMESPACES, "--cgroup"]
+    # What systemd expects of a container's manager: /proc, /sys, /dev, a control group of its own, and `container`.
+    HOLD = """
+mount --make-rprivate / && mount --bind "$0" "$0" && cd "$0" && mount --types proc proc proc &&
+  mount --types sysfs --options ro sysfs sys && mount --types cgroup2 cgroup2 sys/fs/cgroup &&
+  mount --types tmpfs tmpfs run && mount --types tmpfs tmpfs tmp && chmod 1777 tmp &&
+  mount --types tmpfs --options mode=755 tmpfs dev && mkdir dev/pts dev/shm && : >dev/console || exit
+for name in null zero full random urandom tty; do
+  : >dev/$name && mount --bind /dev/$name dev/$name || exit
+done
+hostname vm-1 && ip link set lo up && ip address add 10.128.0.9/32 dev lo && echo ready &&
+  exec chroot . /usr/bin/env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd \\
+  --show-status=no >/dev/null 2>&1
+"""
+    # In mounts of its own: the tree of control groups, wherever the host has it, or not at all.
+    GROUPS = """
+mount --make-rprivate / && mount --types cgroup2 cgroup2 /mnt || {
+  echo "this kernel refuses to mount cgroup2, which systemd needs" >&2
+  exit 1
+}
+"""
+    JOIN = GROUPS + 'mkdir "/mnt/$0" && echo $$ >"/mnt/$0/cgroup.procs" && exec "$@"'
+    LEAVE = GROUPS + """
+tries=0
+until find "/mnt/$0" -depth -type d -exec rmdir {} + 2>/dev/null; do
+  [ $((tries += 1)) -lt 100 ] || exit 1
+  sleep 0.1
+done
+"""
+
+    def __init__(self, root):
+        self._group = f"collectd-egress-{os.getpid()}-{root.name}"
+        super().__init__(root)
+        self.wait_for("systemctl is-system-running | grep -E 'running|degraded'")
+
+    def prepare(self):
+        """systemd is there, and names the machine itself."""
+        (self.root / "etc/hostname").write_text("vm-1\n")
+
+    def within(self):
+        return ["unshare", "--mount", "sh", "-c", self.JOIN, self._group]
+
+    def end(self):
+        super().end()
+        run(["unshare", "--mount", "sh", "-c", self.LEAVE, self._group])
+
+    def wait_for(self, script, seconds=120):
+        end = time.monotonic() + seconds
+        while True:
+            status, said = self.status(script)
+            if status == 0:
+                return said
+            assert time.monotonic() < end, f"{script}: not within {seconds} s: {said}"
+            time.sleep(0.5)
+
+    def daemon(self):
+        """collectd's process id inside; nothing while it does not run."""
+        said = self.sh("systemctl show --property=ActiveState,MainPID --value collectd.service").split()
+        return next(word for word in said if word.isdigit()) if "active" in said else ""

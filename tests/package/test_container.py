@@ -39,25 +39,16 @@ class Image:
 
 
 @pytest.fixture(name="image", scope="module")
-def image_fixture(build, packages, work, base):
+def image_fixture(build, packages, work, base_of):
     """`/tmp` is a mount of its own in each RUN, so what is copied there goes by way of /var/tmp."""
     assert packages
     machines.run(["make", "-C", build, "container"])
     context = build / "packages/container"
-    made = Image(machines.copy(base, work / "image"), context)
+    made = Image(machines.copy(base_of("bookworm"), work / "image"), context)
     for verb, rest in instructions((context / "Containerfile").read_text()):
         made.do(verb, rest.replace("/tmp/", "/var/tmp/"))
     yield made
     shutil.rmtree(made.root)
-
-
-@pytest.fixture(name="base", scope="module")
-def base_fixture(work):
-    """What the slim image is made from: a minimal Debian."""
-    root = work / "base"
-    machines.bootstrap(root, "bookworm")
-    yield root
-    shutil.rmtree(root)
 
 
 def test_it_is_slim_debian_and_not_root(image):

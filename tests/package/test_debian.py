@@ -72,6 +72,20 @@ def test_the_options_are_read(machine):
     assert machine.status("/usr/share/collectd-egress/try-configuration") == (0, "")
 
 
+def test_options_that_nothing_loads_are_told(machine):
+    """The comment signs taken away, but for one line: collectd starts, and would say so in its log alone."""
+    path = machine.file(CONF)
+    good = path.read_text()
+    kept, options = good.split("#<Plugin egress_probe>\n")
+    path.write_text(kept + "<Plugin egress_probe>\n" + options.replace("#", ""))
+    status, said = machine.status("/usr/share/collectd-egress/try-configuration")
+    (line,) = said.splitlines()
+    assert status == 0 and line.startswith("<Plugin egress_probe>: not read")
+    path.write_text(path.read_text().replace("<Plugin egress_probe>", line.split("add above it: ")[1] + "\n<Plugin egress_probe>"))
+    assert machine.status("/usr/share/collectd-egress/try-configuration") == (0, "")
+    path.write_text(good)
+
+
 def test_an_upgrade_with_a_broken_stanza_warns_and_leaves_collectd_alone(machine, deb):
     running = machine.daemon()
     edit(machine, "Discover true", "Discover perhaps")

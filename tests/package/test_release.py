@@ -56,6 +56,17 @@ def test_mandoc_is_silent(page):
     assert machines.run(["mandoc", "-Tlint", "-Wwarning", page]) == ""
 
 
+def test_without_an_rpm_there_are_checksums_of_the_rest(build, packages, tmp_path):
+    assert packages
+    partly = tmp_path / "packages"
+    partly.mkdir()
+    deb_name = find_one(packages, "collectd-egress_*.deb").name
+    (partly / deb_name).write_bytes(b"a package")
+    machines.run(["make", "-C", build, "checksums", f"PACKAGES={partly}"])
+    names = [line.split("  ", 1)[1] for line in (partly / "SHA256SUMS").read_text().splitlines()]
+    assert names == [f"collectd-egress-{version()}.tar.xz", deb_name]
+
+
 def test_the_checksums_are_those_of_the_files(build, packages, rpm):
     machines.run(["make", "-C", build, "checksums"])
     said = dict(reversed(line.split("  ", 1)) for line in (packages / "SHA256SUMS").read_text().splitlines())
