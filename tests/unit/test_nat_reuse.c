@@ -215,17 +215,14 @@ static void test_memory_of_a_million_held_ports(void **state) {
   struct nat_model *model = NULL;
   struct nat_estimate estimate;
   size_t empty, before, grown, first = resident();
+  bool counted; /* not by a sanitizer's malloc() */
 
   (void)state;
   large.destinations_max = NAT_DESTINATIONS_MAX;
   before = in_use();
   assert_int_equal(0, nat_model_new(&large, &model));
   empty = in_use();
-  if (empty == before) { /* a sanitizer's malloc() */
-    nat_model_free(model);
-    print_message("skipped: this malloc() does not tell what is in use\n");
-    skip();
-  }
+  counted = empty != before;
   for (unsigned i = 0; i < HELD; i++) {
     const struct net_endpoint to = endpoint(i % PLACES), from = local(i / PLACES);
 
@@ -237,15 +234,17 @@ static void test_memory_of_a_million_held_ports(void **state) {
   assert_int_equal(HELD / PLACES, estimate.ports[NAT_BEST]);
   assert_int_equal(0, estimate.merged);
   assert_true(sizeof(struct nat_destination) + sizeof(struct nat_closed) <= BYTES_A_ROW);
-  print_message("%.1f bytes for each of %d closes; %.1f MiB, of which the table of "
-                "destinations can have %.1f\n",
-                (double)grown / HELD, HELD,
-                (double)(grown + (empty - before)) / (1 << 20),
-                (double)(empty - before) / (1 << 20));
-  print_message("%.1f MiB of memory in truth\n", (double)(resident() - first) / (1 << 20));
-  assert_true((double)grown <= 16.0 * HELD + NAT_HUGE_PAGE); /* see nat_huge_alloc() */
-  assert_true(resident() - first < 32u << 20);
-  assert_true(grown + (empty - before) < 32u << 20);
+  if (counted) {
+    print_message("%.1f bytes for each of %d closes; %.1f MiB, of which the table of "
+                  "destinations can have %.1f\n",
+                  (double)grown / HELD, HELD,
+                  (double)(grown + (empty - before)) / (1 << 20),
+                  (double)(empty - before) / (1 << 20));
+    print_message("%.1f MiB of memory in truth\n", (double)(resident() - first) / (1 << 20));
+    assert_true((double)grown <= 16.0 * HELD + NAT_HUGE_PAGE); /* see nat_huge_alloc() */
+    assert_true(resident() - first < 32u << 20);
+    assert_true(grown + (empty - before) < 32u << 20);
+  }
   nat_model_free(model);
   assert_true(in_use() < before + (1 << 20));
 }
