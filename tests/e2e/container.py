@@ -219,11 +219,12 @@ class Container:
                 "env", "-i", "--chdir=/", *(f"{name}={value}" for name, value in self.environment.items())]
 
     def _first_process(self):
-        """The pid, out here, of the process that has entered the container's root."""
+        """The pid, out here, of the process that has entered the container's root: a name that begins otherwise
+        where this runs in a chroot itself, for the mounts inside are copies."""
         for path in Path("/proc").glob("[0-9]*"):
             try:
                 fields = (path / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-                if fields[1] == str(self.child.pid) and os.readlink(path / "root") == str(self.root):
+                if fields[1] == str(self.child.pid) and os.readlink(path / "root").endswith(str(self.root)):
                     return int(path.name)
             except OSError:
                 continue
