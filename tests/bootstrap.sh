@@ -17,8 +17,9 @@ check_packages=(libcmocka-dev clang libclang-rt-dev python3-pytest python3-pytes
   valgrind strace mandoc liboping0 iputils-ping haproxy
   'libcurl3-gnutls|libcurl3t64-gnutls' prometheus prometheus-alertmanager python3-yaml
   ulogd2 ulogd2-json chromium fonts-dejavu-core shellcheck)
-package_packages=(debhelper dpkg-dev lintian debootstrap rpm rpmlint curl systemd
-  ca-certificates iproute2 util-linux python3-pytest mandoc binutils prometheus autopkgtest)
+package_packages=(build-essential debhelper dpkg-dev lintian debootstrap rpm rpmlint curl
+  systemd ca-certificates iproute2 util-linux python3-pytest mandoc binutils prometheus
+  autopkgtest)
 # The peers of `make bench`.
 bench_packages=(collectd-core iproute2 nftables conntrack util-linux
   prometheus-node-exporter libnetfilter-conntrack-dev
