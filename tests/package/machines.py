@@ -112,10 +112,14 @@ mount --types proc proc "$0/proc" && mount --types tmpfs tmpfs "$0/run" && mount
 
     def enter_all(self, *argv):
         """The host's command in all namespaces of the machine, but not in its root."""
-        return run(["nsenter", "--target", self._inside, *self.NAMESPACES, *argv])
+        return run([*self._entrance(), *argv])
+
+    def _entrance(self):
+        """By the holder's root, which is ours also where this runs in a chroot itself; a mount namespace has another."""
+        return ["nsenter", "--target", self._inside, *self.NAMESPACES, f"--root=/proc/{self._holder.pid}/root"]
 
     def command(self, script):
-        return ["nsenter", "--target", self._inside, *self.NAMESPACES, "chroot", str(self.root), "/usr/bin/env", "-i",
+        return [*self._entrance(), "chroot", str(self.root), "/usr/bin/env", "-i",
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
                 "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", "sh", "-c", f"cd /root\n{script}"]
 

@@ -27,7 +27,7 @@ static struct throwaway throwaway;
 
 /* Straight out to an origin; the name resolves without a resolver. */
 static const char straight[] = "<Plugin egress_probe>\n"
-                               "Interval 0.4\n"
+                               "Interval 2\nTimeout 0.9\n"
                                "<Chain \"c\">\n"
                                "<Target \"t\">\n"
                                "URL \"https://localhost:%u/\"\n"
@@ -40,7 +40,7 @@ static const char straight[] = "<Plugin egress_probe>\n"
 
 /* Both speak TLS, and tests differ in one of them. */
 static const char through_proxy[] = "<Plugin egress_probe>\n"
-                                    "Interval 0.4\n"
+                                    "Interval 2\nTimeout 0.9\n"
                                     "<Hop \"proxy\">\n"
                                     "URL \"https://localhost:%u\"\n"
                                     "CACert \"%s\"\n"
@@ -233,7 +233,7 @@ static void test_ca_file_is_read_again(void **state) {
 }
 
 static const char optional[] = "<Plugin egress_probe>\n"
-                               "Interval 0.4\n"
+                               "Interval 2\nTimeout 0.9\n"
                                "<Chain \"c\">\n"
                                "<Target \"t\">\n"
                                "URL \"https://localhost:%u/\"\n"
@@ -288,7 +288,7 @@ static void test_no_file_is_missed_without_tls(void **state) {
 
   (void)state;
   start(&bench,
-        "<Plugin egress_probe>\nInterval 0.4\n<Chain \"c\">\n<Target \"t\">\n"
+        "<Plugin egress_probe>\nInterval 2\nTimeout 0.9\n<Chain \"c\">\n<Target \"t\">\n"
         "URL \"http://127.0.0.1:%u/\"\nCACert \"/nowhere/at/all\"\n"
         "</Target>\n</Chain>\n</Plugin>\n",
         peer_port(origin));
