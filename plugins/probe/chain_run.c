@@ -283,9 +283,14 @@ static bool is_possible(const struct chain_run *run, const struct leg *leg) {
   return true;
 }
 
+static bool is_due(const struct chain_run *run, nanoseconds now) {
+  return leg_start(run, run->next_leg) <= now ||
+         (run->active == 0 && schedule_follows(run->next_leg));
+}
+
 /* Whether there was room for all that is due. */
 static bool send_due(struct chain_run *run, nanoseconds now) {
-  while (run->next_leg < run->leg_count && leg_start(run, run->next_leg) <= now) {
+  while (run->next_leg < run->leg_count && is_due(run, now)) {
     const struct leg *leg = &run->legs[run->next_leg];
 
     if (is_possible(run, leg) && !send_attempt(run, leg, 0, now))

@@ -88,6 +88,7 @@ libpeer_la_LIBADD = $(OPENSSL_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += \
+	tests/unit/test_probe_chain_run \
 	tests/unit/test_probe_config \
 	tests/unit/test_probe_limits \
 	tests/unit/test_probe_memory \
@@ -104,6 +105,10 @@ endif
 
 PROBE_UNIT_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/plugins/probe $(LIBCURL_CFLAGS)
 PROBE_UNIT_LIBS = libegress-probe.la liboption-tree.la $(UNIT_LIBS)
+
+tests_unit_test_probe_chain_run_SOURCES = tests/unit/test_probe_chain_run.c
+tests_unit_test_probe_chain_run_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_chain_run_LDADD = $(PROBE_UNIT_LIBS)
 
 tests_unit_test_probe_config_SOURCES = tests/unit/test_probe_config.c
 tests_unit_test_probe_config_CFLAGS = $(PROBE_UNIT_CFLAGS)

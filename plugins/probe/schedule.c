@@ -64,3 +64,5 @@ nanoseconds schedule_offset(const struct schedule *schedule, nanoseconds busy,
   /* A quarter of the spare time is kept for the machine to be late. */
   return (nanoseconds)((double)(spare - spare / 4) * (double)index / (double)count);
 }
+
+bool schedule_follows(size_t index) { return index % SCHEDULE_GROUP != 0; }

@@ -105,6 +105,12 @@ static void test_starts_are_spread(void **state) {
   }
 }
 
+static void test_groups(void **state) {
+  (void)state;
+  for (size_t i = 0; i < 10 * SCHEDULE_GROUP; i++)
+    assert_int_equal(i % SCHEDULE_GROUP != 0, schedule_follows(i));
+}
+
 /* A part that fails in two ways in turn is not passed over in silence. */
 static void test_debounce_of_rounds_that_never_agree(void **state) {
   struct debounce debounce = {0};
@@ -153,6 +159,7 @@ int main(void) {
       cmocka_unit_test(test_a_long_round_skips_and_never_overlaps),
       cmocka_unit_test(test_ladder),
       cmocka_unit_test(test_starts_are_spread),
+      cmocka_unit_test(test_groups),
       cmocka_unit_test(test_debounce),
       cmocka_unit_test(test_debounce_of_rounds_that_never_agree),
   };
