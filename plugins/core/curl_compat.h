@@ -56,6 +56,30 @@ static inline CURLcode curl_refuse_http09(CURL *easy) {
 #endif
 }
 
+/* 7.80: a callback for "the connection stands, the request goes out now". Before, only
+ * the debug callback tells, and whoever asks for it has every step put into words. */
+#if LIBCURL_VERSION_NUM >= 0x075000
+#define CURL_HAS_PREREQUEST true
+static inline CURLcode curl_set_prerequest(CURL *easy, curl_prereq_callback call,
+                                           void *data) {
+  CURL_SET(CURLOPT_PREREQFUNCTION, call);
+  CURL_SET(CURLOPT_PREREQDATA, data);
+  return CURLE_OK;
+}
+#else
+#define CURL_HAS_PREREQUEST false
+#define CURL_PREREQFUNC_OK 0
+typedef int (*curl_prereq_callback)(void *data, char *remote, char *local,
+                                    int remote_port, int local_port);
+static inline CURLcode curl_set_prerequest(CURL *easy, curl_prereq_callback call,
+                                           void *data) {
+  (void)easy;
+  (void)call;
+  (void)data;
+  return CURLE_OK;
+}
+#endif
+
 /* 7.66: waits its whole time also where libcurl has nothing to watch for the moment,
  * as while a name is being resolved. */
 static inline CURLMcode curl_wait(CURLM *multi, int milliseconds) {

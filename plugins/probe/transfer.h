@@ -138,6 +138,9 @@ struct transfer_step *transfer_step_now(struct transfer *transfer);
 CURLcode transfer_set_options(struct transfer *transfer);
 /* The callbacks, and what they note down. */
 CURLcode transfer_watch(struct transfer *transfer);
+/* Those for what this step sends. */
+CURLcode transfer_watch_requests(struct transfer *transfer, bool sends_connect,
+                                 bool sends_request);
 /* The callback of TLS; nothing without a `trust`. */
 CURLcode transfer_watch_tls(struct transfer *transfer);
 /* libcurl could not use the ClientCert of this step, or its key. */

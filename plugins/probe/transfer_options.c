@@ -205,7 +205,7 @@ static CURLcode set_url(struct transfer *transfer, const char *url, bool connect
       .target_tls = is_https(url),
   };
   transfer->attempt.plain_proxy = is_http_proxy(hop) && !tunnel;
-  return CURLE_OK;
+  return transfer_watch_requests(transfer, tunnel, !connect_only);
 }
 
 /* A place that is only connected to; http:// stands for nothing. */

@@ -123,18 +123,32 @@ bool transfer_has_route(const struct transfer *transfer) {
 
 /* --- Requests and answers ---------------------------------------------------------- */
 
+static void note_request(struct transfer *transfer, bool is_connect) {
+  phases_on_request(&transfer->phases, is_connect, now());
+  transfer_sample_rtt(transfer);
+}
+
+static int on_request(void *data, char *remote, char *local, int remote_port,
+                      int local_port) {
+  (void)remote;
+  (void)local;
+  (void)remote_port;
+  (void)local_port;
+  note_request(data, false);
+  return CURL_PREREQFUNC_OK;
+}
+
+/* After CONNECT there is nothing more to hear if on_request tells of the rest. */
 static int on_debug(CURL *easy, curl_infotype type, char *text, size_t size, void *data) {
   static const char connect_method[] = "CONNECT ";
-  struct transfer *transfer = data;
+  bool is_connect = size >= strlen(connect_method) &&
+                    memcmp(text, connect_method, strlen(connect_method)) == 0;
 
-  (void)easy;
   if (type != CURLINFO_HEADER_OUT)
     return 0;
-  phases_on_request(&transfer->phases,
-                    size >= strlen(connect_method) &&
-                        memcmp(text, connect_method, strlen(connect_method)) == 0,
-                    now());
-  transfer_sample_rtt(transfer);
+  note_request(data, is_connect);
+  if (is_connect && CURL_HAS_PREREQUEST)
+    curl_easy_setopt(easy, CURLOPT_VERBOSE, 0L);
   return 0;
 }
 
@@ -208,7 +222,19 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   return transfer->body_cut ? 0 : length;
 }
 
-/* DEBUGFUNCTION is called only if VERBOSE is set. */
+/* DEBUGFUNCTION is called only if VERBOSE is set; then libcurl also writes a line for
+ * each message of TLS, which takes longer than the whole of a plain request's answer.
+ * PREREQFUNCTION is called for CONNECT_ONLY, too, though nothing is sent. */
+CURLcode transfer_watch_requests(struct transfer *transfer, bool sends_connect,
+                                 bool sends_request) {
+  CURL *easy = transfer->easy;
+
+  CURL_SET(CURLOPT_DEBUGFUNCTION, on_debug);
+  CURL_SET(CURLOPT_DEBUGDATA, transfer);
+  CURL_SET(CURLOPT_VERBOSE, sends_connect || !CURL_HAS_PREREQUEST ? 1L : 0L);
+  return sends_request ? curl_set_prerequest(easy, on_request, transfer) : CURLE_OK;
+}
+
 CURLcode transfer_watch(struct transfer *transfer) {
   CURL *easy = transfer->easy;
 
@@ -216,9 +242,6 @@ CURLcode transfer_watch(struct transfer *transfer) {
   CURL_SET(CURLOPT_OPENSOCKETDATA, transfer);
   CURL_SET(CURLOPT_SOCKOPTFUNCTION, on_socket_options);
   CURL_SET(CURLOPT_SOCKOPTDATA, transfer);
-  CURL_SET(CURLOPT_DEBUGFUNCTION, on_debug);
-  CURL_SET(CURLOPT_DEBUGDATA, transfer);
-  CURL_SET(CURLOPT_VERBOSE, 1L);
   CURL_SET(CURLOPT_HEADERFUNCTION, on_header);
   CURL_SET(CURLOPT_HEADERDATA, transfer);
   CURL_SET(CURLOPT_WRITEFUNCTION, on_body);
