@@ -104,6 +104,12 @@ int daemon_register_types(const struct metric_table *table) {
   return 0;
 }
 
+/* Of a list that is all zero yet: sstrncpy would fill each field up once more. */
+static void set_field(char field[DATA_MAX_NAME_LEN], const char *text) {
+  memcpy(field, text, strnlen(text, DATA_MAX_NAME_LEN - 1));
+}
+
+/* collectd itself adds the host, the time and the interval. */
 static void dispatch(const struct metric_table *table, size_t index,
                      const char *plugin_instance, const char *type_instance,
                      value_t value) {
@@ -111,12 +117,12 @@ static void dispatch(const struct metric_table *table, size_t index,
 
   list.values = &value;
   list.values_len = 1;
-  sstrncpy(list.plugin, table->plugin, sizeof(list.plugin));
-  sstrncpy(list.type, table->metrics[index].type, sizeof(list.type));
+  set_field(list.plugin, table->plugin);
+  set_field(list.type, table->metrics[index].type);
   if (plugin_instance)
-    sstrncpy(list.plugin_instance, plugin_instance, sizeof(list.plugin_instance));
+    set_field(list.plugin_instance, plugin_instance);
   if (type_instance)
-    sstrncpy(list.type_instance, type_instance, sizeof(list.type_instance));
+    set_field(list.type_instance, type_instance);
   plugin_dispatch_values(&list);
 }
 

@@ -40,13 +40,13 @@ static nanoseconds now(void) { return clock_now(CLOCK_MONOTONIC); }
 
 /* --- libcurl's sockets and timer ---------------------------------------------------- */
 
+/* `watched`: what curl_multi_assign was given for a socket that epoll knows. */
 static int on_multi_socket(CURL *easy, curl_socket_t socket, int what, void *data,
-                           void *socket_data) {
+                           void *watched) {
   struct engine *engine = data;
   struct epoll_event event = {.data.u64 = poll_token_of_socket(socket)};
 
   (void)easy;
-  (void)socket_data;
   if (what == CURL_POLL_REMOVE) {
     epoll_ctl(engine->host.epoll, EPOLL_CTL_DEL, socket, &event);
     return 0;
@@ -55,8 +55,9 @@ static int on_multi_socket(CURL *easy, curl_socket_t socket, int what, void *dat
     event.events |= EPOLLIN;
   if (what & CURL_POLL_OUT)
     event.events |= EPOLLOUT;
-  if (epoll_ctl(engine->host.epoll, EPOLL_CTL_MOD, socket, &event) < 0 && errno == ENOENT)
-    epoll_ctl(engine->host.epoll, EPOLL_CTL_ADD, socket, &event);
+  epoll_ctl(engine->host.epoll, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
+  if (!watched)
+    curl_multi_assign(engine->host.multi, socket, engine);
   return 0;
 }
 

@@ -101,12 +101,12 @@ static const char *hop_name(const struct emission *emission, size_t hop) {
   return emission->config->hops[emission->chain->hops[hop]].name;
 }
 
+/* The phase's name, in `text` if it goes with a hop's. */
 static const char *with_hop(const struct emission *emission, enum phase phase, size_t hop,
                             char *text, size_t size) {
-  if (phase_has_hop(phase) && hop < emission->chain->hop_count)
-    snprintf(text, size, "%s-%s", phase_names[phase], hop_name(emission, hop));
-  else
-    snprintf(text, size, "%s", phase_names[phase]);
+  if (!phase_has_hop(phase) || hop >= emission->chain->hop_count)
+    return phase_names[phase];
+  snprintf(text, size, "%s-%s", phase_names[phase], hop_name(emission, hop));
   return text;
 }
 
