@@ -1,6 +1,7 @@
 # egress_probe: targets through chains of proxies, hop by hop.
 
 noinst_HEADERS += \
+	plugins/probe/asn1_time.h \
 	plugins/probe/budget.h \
 	plugins/probe/chain_run.h \
 	plugins/probe/debounce.h \
@@ -27,7 +28,8 @@ noinst_HEADERS += \
 	plugins/probe/tls_files.h \
 	plugins/probe/transfer.h \
 	plugins/probe/trust.h \
-	plugins/probe/verdict.h
+	plugins/probe/verdict.h \
+	plugins/probe/verified.h
 
 # All but the daemon's edge: for the plugin and for the tests.
 noinst_LTLIBRARIES += libegress-probe.la
@@ -66,7 +68,8 @@ libegress_probe_la_SOURCES = \
 	plugins/probe/transfer_watch.c \
 	plugins/probe/trust.c \
 	plugins/probe/verdict.c \
-	plugins/probe/verdict_say.c
+	plugins/probe/verdict_say.c \
+	plugins/probe/verified.c
 
 plugin_LTLIBRARIES += egress_probe.la
 egress_probe_la_CFLAGS = $(AM_CFLAGS) $(COLLECTD_CFLAGS) $(LIBCURL_CFLAGS)
@@ -100,6 +103,7 @@ check_PROGRAMS += \
 	tests/unit/test_probe_round \
 	tests/unit/test_probe_schedule \
 	tests/unit/test_probe_tls \
+	tests/unit/test_probe_verified \
 	tests/unit/test_verdict
 endif
 
@@ -155,6 +159,10 @@ tests_unit_test_probe_round_LDADD = $(PROBE_UNIT_LIBS)
 tests_unit_test_probe_schedule_SOURCES = tests/unit/test_probe_schedule.c
 tests_unit_test_probe_schedule_CFLAGS = $(PROBE_UNIT_CFLAGS)
 tests_unit_test_probe_schedule_LDADD = $(PROBE_UNIT_LIBS)
+
+tests_unit_test_probe_verified_SOURCES = tests/unit/test_probe_verified.c
+tests_unit_test_probe_verified_CFLAGS = $(PROBE_UNIT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_probe_verified_LDADD = libpeer.la $(PROBE_UNIT_LIBS) $(OPENSSL_LIBS)
 
 tests_unit_test_probe_tls_SOURCES = tests/unit/test_probe_tls.c tests/unit/probe_bench.c
 tests_unit_test_probe_tls_CFLAGS = $(PROBE_UNIT_CFLAGS) $(OPENSSL_CFLAGS)

@@ -5,7 +5,10 @@
  */
 #include "transfer.h"
 
+#include "asn1_time.h"
+
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string.h>
 
@@ -13,30 +16,38 @@ static bool is_to_proxy(const struct transfer *transfer) {
   return phases_current(&transfer->phases) == PHASE_PROXY_TLS;
 }
 
-static time_t expiry_of(const X509 *certificate) {
-  struct tm end = {0};
+static const struct probe_tls *tls_now(const struct transfer *transfer) {
+  return is_to_proxy(transfer) ? &transfer_hop(transfer)->tls : &transfer->target->tls;
+}
 
-  return certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1
-             ? timegm(&end)
-             : 0;
+static time_t expiry_of(const X509 *certificate) {
+  time_t end = 0;
+
+  return certificate && asn1_time(X509_get0_notAfter(certificate), &end) ? end : 0;
 }
 
 /* Called for every certificate, good or bad: so its end is known in either case,
- * without a second handshake. The verdict is OpenSSL's own. */
+ * without a second handshake. The verdict is OpenSSL's own. What it met on the way, such
+ * as a signature with another key, would hide from libcurl that it is about the
+ * certificate. */
 static int on_certificate(X509_STORE_CTX *store, void *data) {
   struct transfer *transfer = data;
+  int result;
 
   *(is_to_proxy(transfer) ? &transfer->proxy_expiries[transfer->place]
                           : &transfer->target_expiry) =
       expiry_of(X509_STORE_CTX_get0_cert(store));
-  return X509_verify_cert(store);
+  result = tls_now(transfer)->verify_peer ? trust_verify(transfer->host->trust, store)
+                                          : X509_verify_cert(store);
+  if (result != 1)
+    ERR_clear_error();
+  return result;
 }
 
 /* As the store of verification it counts before the context's own, whenever libcurl
  * should fill that one. The context takes a reference. */
 static CURLcode bring_authorities(struct transfer *transfer, SSL_CTX *context) {
-  const struct probe_tls *tls = is_to_proxy(transfer) ? &transfer_hop(transfer)->tls
-                                                      : &transfer->target->tls;
+  const struct probe_tls *tls = tls_now(transfer);
   X509_STORE *store = NULL;
   int result;
 

@@ -20,6 +20,9 @@ void trust_free(struct trust *trust);
  * it takes a reference. Returns 0 or -errno; -EINVAL: no certificate is in it. */
 int trust_find(struct trust *trust, const char *path, X509_STORE **store);
 
+/* As X509_verify_cert(3), with a store that trust_find has given: see verified.h. */
+int trust_verify(struct trust *trust, X509_STORE_CTX *context);
+
 /* The file that NULL stands for. */
 const char *trust_system_bundle(void);
 
