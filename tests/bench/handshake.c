@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The floor of the HTTPS probers: COUNT requests one after the other, each on a new
- * connection through a CONNECT proxy, with OpenSSL by hand and one context for all.
+ * The floor of the HTTPS probers: COUNT requests, each on a new connection through a
+ * CONNECT proxy, with OpenSSL by hand and one context for all. GROUP of them go one
+ * after the other, and a group starts every SECONDS; without a pause if that is 0.
  * Prints the CPU time that they took, in nanoseconds.
  *
- *   handshake PROXY-PORT ORIGIN-PORT CA-FILE COUNT
+ *   handshake PROXY-PORT ORIGIN-PORT CA-FILE COUNT GROUP SECONDS
  */
 #include <errno.h>
 #include <error.h>
@@ -21,6 +22,8 @@
 #include <unistd.h>
 
 #define COUNT_MAX 100000
+#define SECONDS_MAX 60
+#define NANOSECONDS 1000000000LL
 
 static unsigned long parse_number(const char *text, unsigned long most) {
   char *end = NULL;
@@ -106,30 +109,52 @@ static SSL_CTX *make_context(const char *authorities) {
   return context;
 }
 
-static long long cpu_time(void) {
+static double parse_seconds(const char *text) {
+  char *end = NULL;
+  double seconds = strtod(text, &end);
+
+  if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= SECONDS_MAX))
+    error(2, 0, "\"%s\": expected seconds up to %d", text, SECONDS_MAX);
+  return seconds;
+}
+
+static long long nanoseconds_of(clockid_t clock) {
   struct timespec now;
 
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return now.tv_sec * 1000000000LL + now.tv_nsec;
+  clock_gettime(clock, &now);
+  return now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
+static void sleep_until(long long time) {
+  const struct timespec at = {.tv_sec = time / NANOSECONDS, .tv_nsec = time % NANOSECONDS};
+
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+    continue;
 }
 
 int main(int count, char **words) {
-  unsigned long proxy_port, origin_port, probes;
+  unsigned long proxy_port, origin_port, probes, group;
+  long long begun, used, pause;
   SSL_CTX *context;
-  long long begun;
 
-  if (count != 5)
-    error(2, 0, "expected PROXY-PORT ORIGIN-PORT CA-FILE COUNT");
+  if (count != 7)
+    error(2, 0, "expected PROXY-PORT ORIGIN-PORT CA-FILE COUNT GROUP SECONDS");
   signal(SIGPIPE, SIG_IGN);
   proxy_port = parse_number(words[1], 65535);
   origin_port = parse_number(words[2], 65535);
   probes = parse_number(words[4], COUNT_MAX);
+  group = parse_number(words[5], COUNT_MAX);
+  pause = (long long)(parse_seconds(words[6]) * (double)NANOSECONDS);
   context = make_context(words[3]);
   probe(context, (unsigned)proxy_port, (unsigned)origin_port); /* what is done once */
-  begun = cpu_time();
-  for (unsigned long i = 0; i < probes; i++)
+  begun = nanoseconds_of(CLOCK_MONOTONIC);
+  used = nanoseconds_of(CLOCK_PROCESS_CPUTIME_ID);
+  for (unsigned long i = 0; i < probes; i++) {
+    if (group > 0 && i % group == 0)
+      sleep_until(begun + (long long)(i / group) * pause);
     probe(context, (unsigned)proxy_port, (unsigned)origin_port);
-  printf("%lld\n", cpu_time() - begun);
+  }
+  printf("%lld\n", nanoseconds_of(CLOCK_PROCESS_CPUTIME_ID) - used);
   SSL_CTX_free(context);
   return 0;
 }

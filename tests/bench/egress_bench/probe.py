@@ -1,23 +1,38 @@
 # SPDX-License-Identifier: MIT
-"""Part `probe`: one HTTP or HTTPS probe through a proxy, beside blackbox_exporter and a curl process a probe."""
+"""Part `probe`: one HTTP or HTTPS probe through a proxy, beside blackbox_exporter, a curl process a probe, and OpenSSL
+by hand.
+
+All probe the same targets at the same interval. egress_probe chooses the starts itself; the others are asked at even
+distances, as Prometheus asks. What a probe costs depends on it: a processor that has slept between two probes has
+forgotten much of what they need. So the table also says what a probe of theirs costs without any pause and, of OpenSSL
+by hand, at the starts that egress_probe has; the goals do not.
+
+A machine that others use is faster at one time than at another. All take turns, some times, and what is compared is
+the sum."""
 
 import statistics
 import time
+from dataclasses import dataclass, field
 
 from . import report
 from .errors import BenchError
 from .origin import URLS, Origin
-from .probers import BlackboxExporter, EgressProbe, curl_seconds, floor_seconds
+from .probers import BlackboxExporter, EgressProbe, Pace, curl_seconds, floor_seconds
 
 # Targets, and the interval at which they are probed.
 _LEVELS = {10: 0.5, 100: 2, 1000: 10}
 _MOST = 1000
+_TURNS = 2
+# Of egress_probe in a turn.
 _ROUNDS = 3
-# More would tell no more: each one costs up to 60 ms.
-_CURL_MOST = 60
-_BLACKBOX_MOST = 500
-_FLOOR_PROBES = 500
+_SECONDS = 10
+# Probes in a turn. More of curl would tell no more: each one costs up to 60 ms.
+_BLACKBOX_PROBES = 200
+_CURL_PROBES = 40
+_FLOOR_PROBES = 320
 _CA_FILES = 16
+# plugins/probe/schedule.h: SCHEDULE_GROUP.
+_GROUP = 16
 # collectd queues all values of a reading: with many targets its queue's highest mark is what grows.
 _FLAT_TARGETS = 200
 _FLAT_INTERVAL = 0.4
@@ -33,7 +48,7 @@ def run(build, given):
     origin = Origin(build)
     try:
         bundle, *files = origin.bundles(1 + _CA_FILES)
-        figures = {"levels": [_level(build, origin, scheme, count, bundle, files)
+        figures = {"levels": [_level(Level(build, origin, scheme, count, bundle, files))
                               for scheme in URLS for count in _LEVELS]}
         figures["flat"] = _flat(build, origin, given.flat)
         return figures
@@ -43,74 +58,141 @@ def run(build, given):
 
 # --- One scheme, so many targets ---------------------------------------------------------------------------------
 
-def _level(build, origin, scheme, count, bundle, files):
-    url = URLS[scheme]
-    ours = {"egress_probe": _ours(build, origin, url, count, [bundle])}
-    if scheme == "https":
-        ours[f"egress_probe, {_CA_FILES} CA files"] = _ours(build, origin, url, count, files)
-    blackbox = _blackbox(build, url, count, bundle)
-    report.say(f"{url}, {count} targets: curl")
-    curl = statistics.median(curl_seconds(f"{url}/curl", bundle) for _ in range(min(count, _CURL_MOST)))
-    floor = floor_seconds(build, bundle, _FLOOR_PROBES) if scheme == "https" else None
-    _table(scheme, count, ours, blackbox, curl, floor)
-    goals = _goals(scheme, count, ours, blackbox["cpu"], curl, floor)
+@dataclass
+class Level:
+    """What is probed, and with which authorities."""
+
+    build: object
+    origin: object
+    scheme: str
+    count: int
+    bundle: object
+    files: list
+
+    @property
+    def url(self):
+        return URLS[self.scheme]
+
+    @property
+    def interval(self):
+        return _LEVELS[self.count]
+
+    @property
+    def pace(self):
+        """Even distances."""
+        return Pace(1, self.interval / self.count)
+
+    def say(self, what):
+        report.say(f"{self.url}, {self.count} targets: {what}")
+
+
+@dataclass
+class Cost:
+    """What the probes of one prober have cost in all turns."""
+
+    probes: int = 0
+    seconds: float = 0
+    engine_seconds: float = 0
+    window: float = 0
+    missed: int = 0
+    memory: int | None = None
+    each: list = field(default_factory=list)
+
+    @property
+    def cpu(self):
+        """CPU seconds a probe. A process of its own for each has some that the machine held up: hence the median."""
+        return statistics.median(self.each) if self.each else self.seconds / self.probes
+
+    @property
+    def engine_cpu(self):
+        """Of egress_probe's own thread; None of the others."""
+        return self.engine_seconds / self.probes if self.engine_seconds else None
+
+    @property
+    def share(self):
+        """Of a core."""
+        return self.seconds / self.window
+
+    def record(self):
+        return {"cpu": self.cpu, "engine_cpu": self.engine_cpu, "memory": self.memory,
+                "missed": self.missed, "probes": self.probes or len(self.each)}
+
+
+_PAUSES, _NO_PAUSES, _OUR_STARTS = "", ", without pauses", ", at egress_probe's starts"
+
+
+def _level(level):
+    ours = {"egress_probe": [level.bundle]}
+    if level.scheme == "https":
+        ours[f"egress_probe, {_CA_FILES} CA files"] = level.files
+    costs = {}
+    for _ in range(_TURNS):
+        for name, authorities in ours.items():
+            _add_ours(level, authorities, costs.setdefault(name, Cost()))
+        for kind, pace in ((_PAUSES, level.pace), (_NO_PAUSES, Pace(1, 0))):
+            _add_blackbox(level, pace, costs.setdefault(f"blackbox_exporter{kind}", Cost()))
+            _add_curl(level, pace, costs.setdefault(f"a curl process{kind}", Cost()))
+        if level.scheme == "https":
+            ours_pace = Pace(_GROUP, _GROUP * level.interval / level.count)
+            for kind, pace in ((_PAUSES, level.pace), (_NO_PAUSES, Pace(1, 0)), (_OUR_STARTS, ours_pace)):
+                _add_floor(level, pace, costs.setdefault(f"OpenSSL by hand{kind}", Cost()))
+    _table(level, costs)
+    goals = _goals(level, costs, ours)
     report.goals(goals)
-    return {"scheme": scheme, "targets": count, "egress_probe": ours, "blackbox_exporter": blackbox,
-            "curl_cpu": curl, "floor_cpu": floor, "goals": [goal.record() for goal in goals]}
+    return {"scheme": level.scheme, "targets": level.count, "goals": [goal.record() for goal in goals],
+            "probers": {name: cost.record() for name, cost in costs.items()}}
 
 
-def _table(scheme, count, ours, blackbox, curl, floor):
+def _table(level, costs):
     rows = []
-    for name, figures in ours.items():
-        rows.append([name, report.milliseconds(figures["cpu"]), report.mebibytes(figures["memory"])])
-        rows.append(["  its own thread", report.milliseconds(figures["engine_cpu"]), "-"])
-    rows.append(["blackbox_exporter", report.milliseconds(blackbox["cpu"]), report.mebibytes(blackbox["memory"])])
-    rows.append(["a curl process", report.milliseconds(curl), "-"])
-    if floor is not None:
-        rows.append(["OpenSSL by hand", report.milliseconds(floor), "-"])
-    report.table(f"{scheme} through a proxy, {count} targets", ["one probe", "CPU ms", "resident MiB"], rows)
+    for name, cost in costs.items():
+        rows.append([name, report.milliseconds(cost.cpu), report.mebibytes(cost.memory)])
+        if cost.engine_cpu:
+            rows.append(["  its own thread", report.milliseconds(cost.engine_cpu), "-"])
+    report.table(f"{level.scheme} through a proxy, {level.count} targets every {level.interval} s",
+                 ["one probe", "CPU ms", "resident MiB"], rows)
 
 
-def _goals(scheme, count, ours, blackbox, curl, floor):
+def _goals(level, costs, ours):
     """Of the whole collectd, which hands on some 45 values a target besides, and of the probing as such."""
+    limits = {"blackbox_exporter": 1 / 4, "a curl process": 1 / 30}
+    if level.scheme == "https":
+        limits = {"blackbox_exporter": 1, "a curl process": 1 / 10, "OpenSSL by hand": 1.25}
     goals = []
-    for name, figures in ours.items():
-        for who, seconds in ((name, figures["cpu"]), (f"{name}, its own thread", figures["engine_cpu"])):
-            if scheme == "http":
-                goals += [report.Goal(f"{who}: x blackbox_exporter", seconds / blackbox, 1 / 4),
-                          report.Goal(f"{who}: x curl", seconds / curl, 1 / 30)]
-            else:
-                goals += [report.Goal(f"{who}: x blackbox_exporter", seconds / blackbox, 1.0),
-                          report.Goal(f"{who}: x curl", seconds / curl, 1 / 10),
-                          report.Goal(f"{who}: x OpenSSL by hand", seconds / floor, 1.25)]
-        if count == _MOST:
-            goals.append(report.Goal(f"{name}: share of a core, every {_LEVELS[count]} s", figures["share"],
-                                     0.05 if scheme == "http" else 0.25))
-        goals.append(report.Goal(f"{name}: rounds that a target has missed", figures["missed"], 0))
+    for name in ours:
+        cost = costs[name]
+        for who, seconds in ((name, cost.cpu), (f"{name}, its own thread", cost.engine_cpu)):
+            goals += [report.Goal(f"{who}: x {peer}", seconds / costs[peer].cpu, limit)
+                      for peer, limit in limits.items()]
+        if level.count == _MOST:
+            goals.append(report.Goal(f"{name}: share of a core, every {level.interval} s", cost.share,
+                                     0.05 if level.scheme == "http" else 0.25))
+        goals.append(report.Goal(f"{name}: rounds that a target has missed", cost.missed, 0))
     return goals
 
 
-def _ours(build, origin, url, count, authorities):
-    """CPU seconds a probe, of the whole collectd with its reading of the values, and of the plugin's thread alone."""
-    interval = _LEVELS[count]
-    rounds = max(_ROUNDS, int(20 / interval))
-    report.say(f"{url}, {count} targets, CA files: {len(authorities)}: egress_probe, {rounds} rounds")
-    prober = EgressProbe(build, url, count, interval, authorities)
+def _add_ours(level, authorities, cost):
+    """CPU seconds of the whole collectd with its reading of the values, and of the plugin's thread alone."""
+    interval = level.interval
+    rounds = max(_ROUNDS, int(_SECONDS / interval))
+    level.say(f"egress_probe, CA files: {len(authorities)}, {rounds} rounds")
+    prober = EgressProbe(level.build, level.url, level.count, interval, authorities)
     try:
         _wait_until_up(prober, interval)
-        early = origin.requests()
+        early = level.origin.requests()
         seconds, engine, begun = prober.cpu_seconds(), prober.engine_seconds(), time.monotonic()
         time.sleep(rounds * interval)
-        window = time.monotonic() - begun
-        seconds, engine = prober.cpu_seconds() - seconds, prober.engine_seconds() - engine
-        made = origin.requests() - early
+        cost.window += time.monotonic() - begun
+        cost.seconds += prober.cpu_seconds() - seconds
+        cost.engine_seconds += prober.engine_seconds() - engine
+        made = level.origin.requests() - early
         if not prober.all_up():
             raise BenchError(f"egress_probe has failing probes: {prober.log()}")
-        probes = sum(made[f"/{number}"] for number in range(count))
+        each = [made[f"/{number}"] for number in range(level.count)]
+        cost.probes += sum(each)
         # Whatever the moment of the first look and of the last one, all rounds but one lie between them.
-        missed = max(0, rounds - 1 - min(made[f"/{number}"] for number in range(count)))
-        return {"cpu": seconds / probes, "engine_cpu": engine / probes, "share": seconds / window, "missed": missed,
-                "memory": prober.memory(), "descriptors": prober.descriptors(), "probes": probes}
+        cost.missed += max(0, rounds - 1 - min(each))
+        cost.memory = max(cost.memory or 0, prober.memory())
     finally:
         prober.stop()
 
@@ -130,19 +212,31 @@ def _wait_until_up(prober, interval):
             continue
 
 
-def _blackbox(build, url, count, bundle):
-    probes = min(count, _BLACKBOX_MOST) if count > 10 else 100
-    report.say(f"{url}, {count} targets: blackbox_exporter, {probes} probes")
-    prober = BlackboxExporter(build, bundle)
+def _add_blackbox(level, pace, cost):
+    level.say(f"blackbox_exporter, {_BLACKBOX_PROBES} probes, {pace}")
+    prober = BlackboxExporter(level.build, level.bundle)
     try:
         for _ in range(10):
-            prober.probe(f"{url}/warm")
+            prober.probe(f"{level.url}/warm")
         begun = prober.cpu_seconds()
-        for _ in range(probes):
-            prober.probe(f"{url}/blackbox")
-        return {"cpu": (prober.cpu_seconds() - begun) / probes, "memory": prober.memory(), "probes": probes}
+        for _ in pace.starts(_BLACKBOX_PROBES):
+            prober.probe(f"{level.url}/blackbox")
+        cost.seconds += prober.cpu_seconds() - begun
+        cost.probes += _BLACKBOX_PROBES
+        cost.memory = max(cost.memory or 0, prober.memory())
     finally:
         prober.stop()
+
+
+def _add_curl(level, pace, cost):
+    level.say(f"curl, {_CURL_PROBES} probes, {pace}")
+    cost.each += [curl_seconds(f"{level.url}/curl", level.bundle) for _ in pace.starts(_CURL_PROBES)]
+
+
+def _add_floor(level, pace, cost):
+    level.say(f"OpenSSL by hand, {_FLOOR_PROBES} probes, {pace}")
+    cost.seconds += floor_seconds(level.build, level.bundle, _FLOOR_PROBES, pace)
+    cost.probes += _FLOOR_PROBES
 
 
 # --- Many probes ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 import urllib.parse
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import cpu, origin
@@ -70,6 +71,25 @@ modules:
 def _status(pid, field):
     with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
         return next(int(line.split()[1]) for line in file if line.startswith(f"{field}:"))
+
+
+@dataclass
+class Pace:
+    """When probes start: so many one after the other, every so many seconds."""
+
+    group: int
+    seconds: float
+
+    def __str__(self):
+        return f"{self.group} every {1000 * self.seconds:g} ms" if self.seconds else "without pauses"
+
+    def starts(self, count):
+        """Yield a number whenever a probe is to start; one that is late starts at once."""
+        begun = time.monotonic()
+        for number in range(count):
+            if number % self.group == 0:
+                time.sleep(max(0, begun + number // self.group * self.seconds - time.monotonic()))
+            yield number
 
 
 class Prober:
@@ -179,8 +199,8 @@ def curl_seconds(url, bundle):
                            str(bundle), url])
 
 
-def floor_seconds(build, authorities, count):
-    """CPU seconds of one request through the proxy with OpenSSL by hand."""
+def floor_seconds(build, authorities, count, pace):
+    """CPU seconds of so many requests through the proxy with OpenSSL by hand."""
     said = run([build.program("handshake"), str(origin.PROXY_PORT), str(origin.HTTPS_PORT), str(authorities),
-                str(count)])
-    return int(said) / 1e9 / count
+                str(count), str(pace.group), str(pace.seconds)])
+    return int(said) / 1e9
