@@ -27,6 +27,7 @@ struct chain_run {
   nanoseconds stage_begun;
   size_t leg_count, next_leg, active;
   struct leg *legs; /* of the stage */
+  bool may_follow;  /* the leg before the next one was sent */
 };
 
 void chain_run_free(struct chain_run *run) {
@@ -119,10 +120,12 @@ static bool send_attempt(struct chain_run *run, const struct leg *leg, unsigned 
   result = run->place.send(run->place.data, run, &order, now);
   if (result == -EAGAIN)
     return false;
-  if (result < 0)
+  if (result < 0) {
     record_unsent(run, &order, -result, &trouble);
-  else
-    run->active++;
+    return true;
+  }
+  run->active++;
+  run->may_follow = true;
   return true;
 }
 
@@ -283,9 +286,11 @@ static bool is_possible(const struct chain_run *run, const struct leg *leg) {
   return true;
 }
 
+/* After one that could not be sent the next waits for its time: what was missing may
+ * be there again. */
 static bool is_due(const struct chain_run *run, nanoseconds now) {
   return leg_start(run, run->next_leg) <= now ||
-         (run->active == 0 && schedule_follows(run->next_leg));
+         (run->may_follow && run->active == 0 && schedule_follows(run->next_leg));
 }
 
 /* Whether there was room for all that is due. */
@@ -293,6 +298,7 @@ static bool send_due(struct chain_run *run, nanoseconds now) {
   while (run->next_leg < run->leg_count && is_due(run, now)) {
     const struct leg *leg = &run->legs[run->next_leg];
 
+    run->may_follow = false;
     if (is_possible(run, leg) && !send_attempt(run, leg, 0, now))
       return false;
     run->next_leg++;

@@ -40,24 +40,31 @@ static nanoseconds now(void) { return clock_now(CLOCK_MONOTONIC); }
 
 /* --- libcurl's sockets and timer ---------------------------------------------------- */
 
-/* `watched`: what curl_multi_assign was given for a socket that epoll knows. */
+/* `watched`: whether epoll should know the socket. It may not: some versions of libcurl
+ * close one without a word, and then have another one by the same number. */
+static void watch_socket(struct engine *engine, int socket, uint32_t events, bool watched) {
+  struct epoll_event event = {.events = events, .data.u64 = poll_token_of_socket(socket)};
+  int epoll = engine->host.epoll;
+
+  if (epoll_ctl(epoll, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event) < 0 &&
+      (errno == ENOENT || errno == EEXIST) &&
+      epoll_ctl(epoll, watched ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event) < 0)
+    return;
+  if (!watched)
+    curl_multi_assign(engine->host.multi, socket, engine);
+}
+
 static int on_multi_socket(CURL *easy, curl_socket_t socket, int what, void *data,
                            void *watched) {
   struct engine *engine = data;
-  struct epoll_event event = {.data.u64 = poll_token_of_socket(socket)};
+  uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0u) |
+                    (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
 
   (void)easy;
-  if (what == CURL_POLL_REMOVE) {
-    epoll_ctl(engine->host.epoll, EPOLL_CTL_DEL, socket, &event);
-    return 0;
-  }
-  if (what & CURL_POLL_IN)
-    event.events |= EPOLLIN;
-  if (what & CURL_POLL_OUT)
-    event.events |= EPOLLOUT;
-  epoll_ctl(engine->host.epoll, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event);
-  if (!watched)
-    curl_multi_assign(engine->host.multi, socket, engine);
+  if (what == CURL_POLL_REMOVE)
+    epoll_ctl(engine->host.epoll, EPOLL_CTL_DEL, socket, NULL);
+  else
+    watch_socket(engine, socket, events, watched != NULL);
   return 0;
 }
 

@@ -55,10 +55,11 @@ void schedule_round_ends(struct schedule *schedule, bool confirm, nanoseconds no
 nanoseconds schedule_offset(const struct schedule *schedule, nanoseconds busy,
                             size_t index, size_t count);
 
-/* Targets go in groups of so many, each as soon as the one before it has ended. It is
- * as alone on its way as if it went by itself; but the processor, which forgets all it
- * knew of probing while it sleeps, does so once for a group. Of a plain probe that is
- * half of the CPU time, and larger groups hardly save more (`make bench PART=probe`). */
+/* In a group of so many each target starts as soon as the one before it has ended, or at
+ * its own time if that comes first. Two of a chain share the way no more often than if
+ * each kept to its time; but the processor, which forgets all it knew of probing while
+ * it sleeps, does so once for a group. Of a plain probe that is half of the CPU time, and
+ * larger groups hardly save more (`make bench PART=probe`). */
 #define SCHEDULE_GROUP 16
 
 /* Whether target `index` may start before its time, should all before it have ended. */

@@ -364,7 +364,8 @@ static void note_connect_status(struct transfer *transfer) {
 static void complete(struct transfer *transfer, enum ending ending, nanoseconds now) {
   struct attempt *attempt = &transfer->attempt;
 
-  if (transfer->rtt == 0)
+  /* Of one that is done libcurl has closed the connection. */
+  if (ending != ENDING_DONE || transfer->rtt == 0)
     transfer_sample_rtt(transfer);
   phases_end(&transfer->phases, now);
   attempt->ending = ending;

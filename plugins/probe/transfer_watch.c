@@ -123,8 +123,8 @@ bool transfer_has_route(const struct transfer *transfer) {
 
 /* --- Requests and answers ---------------------------------------------------------- */
 
-static void note_request(struct transfer *transfer, bool is_connect) {
-  phases_on_request(&transfer->phases, is_connect, now());
+static void note_request(struct transfer *transfer, bool connects) {
+  phases_on_request(&transfer->phases, connects, now());
   transfer_sample_rtt(transfer);
 }
 
@@ -138,16 +138,18 @@ static int on_request(void *data, char *remote, char *local, int remote_port,
   return CURL_PREREQFUNC_OK;
 }
 
+static bool is_connect(const char *head, size_t length) {
+  static const char method[] = "CONNECT ";
+
+  return length >= strlen(method) && memcmp(head, method, strlen(method)) == 0;
+}
+
 /* After CONNECT there is nothing more to hear if on_request tells of the rest. */
 static int on_debug(CURL *easy, curl_infotype type, char *text, size_t size, void *data) {
-  static const char connect_method[] = "CONNECT ";
-  bool is_connect = size >= strlen(connect_method) &&
-                    memcmp(text, connect_method, strlen(connect_method)) == 0;
-
   if (type != CURLINFO_HEADER_OUT)
     return 0;
-  note_request(data, is_connect);
-  if (is_connect && CURL_HAS_PREREQUEST)
+  note_request(data, is_connect(text, size));
+  if (is_connect(text, size) && CURL_HAS_PREREQUEST)
     curl_easy_setopt(easy, CURLOPT_VERBOSE, 0L);
   return 0;
 }

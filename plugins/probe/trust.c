@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 struct authority {
   char *path;
@@ -164,5 +165,5 @@ int trust_find(struct trust *trust, const char *path, X509_STORE **store) {
 }
 
 int trust_verify(struct trust *trust, X509_STORE_CTX *context) {
-  return verified_check(trust->verified, context);
+  return verified_check(trust->verified, context, time(NULL));
 }

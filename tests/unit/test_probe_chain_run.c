@@ -21,7 +21,8 @@ struct network {
   struct board *board;
   struct chain_run *run;
   size_t room;
-  size_t sent;
+  bool broken; /* nothing can be sent */
+  size_t failed, sent;
   struct transfer_order orders[TARGETS];
 };
 
@@ -30,6 +31,10 @@ static int send_order(void *data, struct chain_run *run,
   struct network *network = data;
 
   (void)now;
+  if (network->broken) {
+    network->failed++;
+    return -EBUSY;
+  }
   if (chain_run_active(run) == network->room)
     return -EAGAIN;
   assert_true(network->sent < TARGETS);
@@ -147,11 +152,51 @@ static void test_no_room(void **state) {
   assert_int_equal(TARGETS, network->sent);
 }
 
+/* A moment in which nothing can be sent costs one target its round, not its group. */
+static void test_one_that_cannot_be_sent(void **state) {
+  struct network *network = *state;
+  nanoseconds next;
+
+  network->broken = true;
+  next = chain_run_advance(network->run, 0);
+  assert_int_equal(1, network->failed);
+  assert_true(next > 0);
+  network->broken = false;
+  for (size_t i = 0; i + 1 < SCHEDULE_GROUP; i++) {
+    chain_run_advance(network->run, next);
+    assert_int_equal(i + 1, network->sent);
+    assert_int_equal(i + 1, network->orders[i].leg.target);
+    end_order(network, i, next);
+  }
+  assert_int_equal(1, network->failed);
+}
+
+/* A target whose probe is tried again has not ended. */
+static void test_a_retry_comes_first(void **state) {
+  struct network *network = *state;
+  struct transfer failed = {.attempt = {.hop = OUTCOME_NO_HOP, .ending = ENDING_TIMEOUT}};
+
+  network->config.retries = 1;
+  chain_run_advance(network->run, 0);
+  failed.order = network->orders[0];
+  chain_run_ended(network->run, &failed, 5 * MILLISECOND);
+  chain_run_advance(network->run, 5 * MILLISECOND);
+  assert_int_equal(2, network->sent);
+  assert_int_equal(0, network->orders[1].leg.target);
+  assert_int_equal(1, network->orders[1].attempt);
+  end_order(network, 1, 10 * MILLISECOND);
+  chain_run_advance(network->run, 10 * MILLISECOND);
+  assert_int_equal(3, network->sent);
+  assert_int_equal(1, network->orders[2].leg.target);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_one_after_the_other, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_one_that_hangs_holds_up_none, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_no_room, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_one_that_cannot_be_sent, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_a_retry_comes_first, set_up, tear_down),
   };
 
   return cmocka_run_group_tests_name("probe chain run", tests, NULL, NULL);

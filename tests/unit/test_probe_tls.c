@@ -154,6 +154,56 @@ static void test_certificates_of_a_proxy(void **state) {
   }
 }
 
+/* One origin and its certificate, seen in five ways. */
+static const char several[] = "<Plugin egress_probe>\n"
+                              "Interval 2\nTimeout 0.9\n"
+                              "<Chain \"c\">\nLadder false\n"
+                              "<Target \"good\">\nURL \"https://localhost:%1$u/\"\n"
+                              "CACert \"%2$s\"\n</Target>\n"
+                              "<Target \"authority\">\nURL \"https://localhost:%1$u/\"\n"
+                              "CACert \"%3$s\"\n</Target>\n"
+                              "<Target \"name\">\nURL \"https://127.0.0.1:%1$u/\"\n"
+                              "CACert \"%2$s\"\n</Target>\n"
+                              "<Target \"any\">\nURL \"https://localhost:%1$u/\"\n"
+                              "VerifyPeer false\n</Target>\n"
+                              "<Target \"again\">\nURL \"https://localhost:%1$u/\"\n"
+                              "CACert \"%2$s\"\n</Target>\n"
+                              "</Chain>\n"
+                              "</Plugin>\n";
+
+static bool has_rounds(const struct bench *bench, int rounds) {
+  int64_t count = 0;
+
+  for (size_t i = 0; i < RESULT_COUNT; i++)
+    count += target_of(bench, 0)->counters.results[i];
+  return count >= rounds;
+}
+
+/* That it was good for one target says nothing of the others, however often. */
+static void test_one_certificate_for_several_targets(void **state) {
+  static const enum result results[] = {RESULT_OK, RESULT_CERTIFICATE, RESULT_CERTIFICATE,
+                                        RESULT_OK, RESULT_OK};
+  struct throwaway_leaf leaf;
+  struct throwaway second;
+  struct peer *origin;
+  struct bench bench;
+
+  (void)state;
+  throwaway_begin(&second);
+  throwaway_issue(&throwaway, "localhost", HOUR, 0, &leaf);
+  origin = start_origin(leaf.path);
+  start(&bench, several, (unsigned)peer_port(origin), throwaway.authority,
+        second.authority);
+  for (int round = 1; round <= 3; round++) {
+    wait_for(&bench, "another round", has_rounds, round);
+    for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+      assert_int_equal(results[i], target_of(&bench, i)->last.outcome.result);
+  }
+  stop(&bench);
+  throwaway_end(&second);
+  peer_stop(origin);
+}
+
 static void test_handshake_is_cut(void **state) {
   const struct peer_options cutting = {.role = PEER_PROXY, .cuts_handshake = true};
   struct throwaway_leaf leaf;
@@ -383,6 +433,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_certificates_of_a_target),
       cmocka_unit_test(test_certificates_of_a_proxy),
+      cmocka_unit_test(test_one_certificate_for_several_targets),
       cmocka_unit_test(test_handshake_is_cut),
       cmocka_unit_test(test_ca_file_is_read_again),
       cmocka_unit_test(test_what_is_no_file_holds_nothing_up),

@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include "asn1_time.h"
 #include "throwaway.h"
 #include "verified.h"
 
@@ -11,7 +12,6 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define HOUR 3600L
 
@@ -46,8 +46,8 @@ struct answer {
 };
 
 /* A server sends its own certificate first, `more` after it; NULL: nothing. */
-static struct answer ask(struct verified *verified, X509_STORE *store, X509 *certificate,
-                         X509 *more) {
+static struct answer ask_at(struct verified *verified, X509_STORE *store,
+                            X509 *certificate, X509 *more, time_t now) {
   X509_STORE_CTX *context = X509_STORE_CTX_new();
   STACK_OF(X509) *sent = sk_X509_new_null();
   struct answer answer;
@@ -56,12 +56,17 @@ static struct answer ask(struct verified *verified, X509_STORE *store, X509 *cer
   if (more)
     sk_X509_push(sent, more);
   assert_int_equal(1, X509_STORE_CTX_init(context, store, certificate, sent));
-  answer.good = verified_check(verified, context) == 1;
+  answer.good = verified_check(verified, context, now) == 1;
   answer.computed = X509_STORE_CTX_get0_chain(context) != NULL;
   answer.error = X509_STORE_CTX_get_error(context);
   X509_STORE_CTX_free(context);
   sk_X509_free(sent);
   return answer;
+}
+
+static struct answer ask(struct verified *verified, X509_STORE *store, X509 *certificate,
+                         X509 *more) {
+  return ask_at(verified, store, certificate, more, time(NULL));
 }
 
 static void assert_answer(bool good, bool computed, int error, struct answer answer) {
@@ -112,22 +117,89 @@ static void test_a_bad_one_is_bad_each_time(void **state) {
   X509_free(own);
 }
 
-/* Verified or not, it is bad once its time has passed. */
-static void test_a_good_one_ends(void **state) {
+/* Outside the times of its certificates a chain is verified again; OpenSSL goes by the
+ * time of day, and finds it good. */
+static void test_a_good_one_has_its_time(void **state) {
   X509_STORE *store = open_authorities();
-  X509 *certificate = issue(2, 0);
+  X509 *certificate = issue(HOUR, 0);
   struct verified *verified = NULL;
-  struct answer answer;
+  time_t begin = 0, end = 0;
 
   (void)state;
   assert_int_equal(0, verified_new(&verified));
-  do {
-    answer = ask(verified, store, certificate, NULL);
-    usleep(50000);
-  } while (answer.good);
-  assert_answer(false, true, X509_V_ERR_CERT_HAS_EXPIRED, answer);
-  assert_true(X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0);
+  assert_true(asn1_time(X509_get0_notBefore(certificate), &begin));
+  assert_true(asn1_time(X509_get0_notAfter(certificate), &end));
+  assert_answer(true, true, X509_V_OK, ask_at(verified, store, certificate, NULL, begin));
+  assert_answer(true, false, X509_V_OK, ask_at(verified, store, certificate, NULL, begin));
+  assert_answer(true, true, X509_V_OK,
+                ask_at(verified, store, certificate, NULL, begin - 1));
+  assert_answer(true, false, X509_V_OK,
+                ask_at(verified, store, certificate, NULL, end - 1));
+  assert_answer(true, true, X509_V_OK, ask_at(verified, store, certificate, NULL, end));
   verified_free(verified);
+  X509_STORE_free(store);
+  X509_free(certificate);
+}
+
+/* Authorities that are gone are not taken for others that come after them: of so many
+ * one would be where they were, had their place been given back. */
+static void test_authorities_that_are_gone(void **state) {
+  X509_STORE *store = open_authorities(), *others[1000];
+  X509 *certificate = issue(HOUR, 0);
+  struct verified *verified = NULL;
+
+  (void)state;
+  assert_int_equal(0, verified_new(&verified));
+  assert_answer(true, true, X509_V_OK, ask(verified, store, certificate, NULL));
+  X509_STORE_free(store);
+  for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+    others[i] = X509_STORE_new();
+    assert_false(ask(verified, others[i], certificate, NULL).good);
+  }
+  for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+    X509_STORE_free(others[i]);
+  verified_free(verified);
+  X509_free(certificate);
+}
+
+/* With other parameters it is another question, and one about a name is not kept. */
+static void test_parameters(void **state) {
+  X509_STORE *store = open_authorities();
+  X509_STORE_CTX *context = X509_STORE_CTX_new();
+  STACK_OF(X509) *sent = sk_X509_new_null();
+  X509 *certificate = issue(HOUR, 0);
+  struct verified *verified = NULL;
+
+  (void)state;
+  assert_int_equal(0, verified_new(&verified));
+  sk_X509_push(sent, certificate);
+  for (int i = 0; i < 4; i++) {
+    X509_VERIFY_PARAM *asked;
+
+    assert_int_equal(1, X509_STORE_CTX_init(context, store, certificate, sent));
+    asked = X509_STORE_CTX_get0_param(context);
+    if (i == 1)
+      X509_VERIFY_PARAM_set_flags(asked, X509_V_FLAG_X509_STRICT);
+    if (i == 2)
+      X509_VERIFY_PARAM_set_depth(asked, 7);
+    if (i == 3)
+      X509_VERIFY_PARAM_set_auth_level(asked, 1);
+    verified_check(verified, context, time(NULL));
+    assert_non_null(X509_STORE_CTX_get0_chain(context));
+    X509_STORE_CTX_cleanup(context);
+  }
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(1, X509_STORE_CTX_init(context, store, certificate, sent));
+    X509_VERIFY_PARAM_set1_host(X509_STORE_CTX_get0_param(context), "localhost", 0);
+    assert_int_equal(1, verified_check(verified, context, time(NULL)));
+    assert_non_null(X509_STORE_CTX_get0_chain(context));
+    X509_STORE_CTX_cleanup(context);
+  }
+#endif
+  verified_free(verified);
+  X509_STORE_CTX_free(context);
+  sk_X509_free(sent);
   X509_STORE_free(store);
   X509_free(certificate);
 }
@@ -147,7 +219,7 @@ static void test_a_long_chain(void **state) {
     sk_X509_push(sent, other);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(1, X509_STORE_CTX_init(context, store, certificate, sent));
-    assert_int_equal(1, verified_check(verified, context));
+    assert_int_equal(1, verified_check(verified, context, time(NULL)));
     assert_non_null(X509_STORE_CTX_get0_chain(context));
     X509_STORE_CTX_cleanup(context);
   }
@@ -175,7 +247,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_good_chain_is_verified_once),
       cmocka_unit_test(test_a_bad_one_is_bad_each_time),
-      cmocka_unit_test(test_a_good_one_ends),
+      cmocka_unit_test(test_a_good_one_has_its_time),
+      cmocka_unit_test(test_authorities_that_are_gone),
+      cmocka_unit_test(test_parameters),
       cmocka_unit_test(test_a_long_chain),
   };
 

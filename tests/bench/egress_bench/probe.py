@@ -5,7 +5,7 @@ by hand.
 All probe the same targets at the same interval. egress_probe chooses the starts itself; the others are asked at even
 distances, as Prometheus asks. What a probe costs depends on it: a processor that has slept between two probes has
 forgotten much of what they need. So the table also says what a probe of theirs costs without any pause and, of OpenSSL
-by hand, at the starts that egress_probe has; the goals do not.
+by hand, in the groups of egress_probe; the goals do not.
 
 A machine that others use is faster at one time than at another. All take turns, some times, and what is compared is
 the sum."""
@@ -118,7 +118,7 @@ class Cost:
                 "missed": self.missed, "probes": self.probes or len(self.each)}
 
 
-_PAUSES, _NO_PAUSES, _OUR_STARTS = "", ", without pauses", ", at egress_probe's starts"
+_PAUSES, _NO_PAUSES, _OUR_GROUPS = "", ", without pauses", ", in egress_probe's groups"
 
 
 def _level(level):
@@ -133,8 +133,9 @@ def _level(level):
             _add_blackbox(level, pace, costs.setdefault(f"blackbox_exporter{kind}", Cost()))
             _add_curl(level, pace, costs.setdefault(f"a curl process{kind}", Cost()))
         if level.scheme == "https":
-            ours_pace = Pace(_GROUP, _GROUP * level.interval / level.count)
-            for kind, pace in ((_PAUSES, level.pace), (_NO_PAUSES, Pace(1, 0)), (_OUR_STARTS, ours_pace)):
+            group = min(_GROUP, level.count)
+            ours_pace = Pace(group, group * level.interval / level.count)
+            for kind, pace in ((_PAUSES, level.pace), (_NO_PAUSES, Pace(1, 0)), (_OUR_GROUPS, ours_pace)):
                 _add_floor(level, pace, costs.setdefault(f"OpenSSL by hand{kind}", Cost()))
     _table(level, costs)
     goals = _goals(level, costs, ours)
