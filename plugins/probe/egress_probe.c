@@ -19,6 +19,14 @@
 /* A report that is older than so many intervals says nothing of now. */
 #define REPORT_INTERVALS_MAX 3
 
+/* collectd queues what a read hands over, names and all. Without a break the values of
+ * a thousand targets make that queue 30 MB long, and what has left the processor's caches
+ * takes collectd two fifths longer to write. All breaks together take no larger part of
+ * the interval than BREAK_SHARE says. */
+#define VALUES_AT_ONCE 48
+#define BREAK_NANOSECONDS 100000
+#define BREAK_SHARE 20
+
 /* What the read callback remembers of a chain. */
 struct chain_view {
   struct chain_report report;
@@ -55,16 +63,39 @@ static int probe_config_block(oconfig_item_t *block) {
 
 /* --- Reading ----------------------------------------------------------------------- */
 
+/* Of the read at hand; collectd makes one at a time. */
+static unsigned values_left, breaks_left;
+
+static void begin_values(void) {
+  values_left = VALUES_AT_ONCE;
+  breaks_left = (unsigned)(CDTIME_T_TO_NS(plugin_get_interval()) / BREAK_SHARE /
+                           BREAK_NANOSECONDS);
+}
+
+static void after_value(void) {
+  static const struct timespec pause = {.tv_nsec = BREAK_NANOSECONDS};
+
+  if (--values_left > 0)
+    return;
+  values_left = VALUES_AT_ONCE;
+  if (breaks_left == 0)
+    return;
+  breaks_left--;
+  nanosleep(&pause, NULL);
+}
+
 static void emit_gauge(void *data, enum probe_metric metric, const char *plugin_instance,
                        const char *type_instance, double value) {
   (void)data;
   metric_gauge(&probe_metrics, metric, plugin_instance, type_instance, value);
+  after_value();
 }
 
 static void emit_derive(void *data, enum probe_metric metric, const char *plugin_instance,
                         const char *type_instance, int64_t value) {
   (void)data;
   metric_derive(&probe_metrics, metric, plugin_instance, type_instance, value);
+  after_value();
 }
 
 static void read_chain(size_t index, nanoseconds now) {
@@ -93,6 +124,7 @@ static int secret_error(size_t hop) {
 static int probe_read(void) {
   nanoseconds now = clock_now(CLOCK_MONOTONIC);
 
+  begin_values();
   for (size_t i = 0; engine && i < config.chain_count; i++)
     read_chain(i, now);
   for (size_t i = 0; engine && i < config.hop_count; i++)
