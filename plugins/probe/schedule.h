@@ -58,8 +58,8 @@ nanoseconds schedule_offset(const struct schedule *schedule, nanoseconds busy,
 /* In a group of so many each target starts as soon as the one before it has ended, or at
  * its own time if that comes first. Two of a chain share the way no more often than if
  * each kept to its time; but the processor, which forgets all it knew of probing while
- * it sleeps, does so once for a group. Of a plain probe that is half of the CPU time, and
- * larger groups hardly save more (`make bench PART=probe`). */
+ * it sleeps, does so once for a group. That saves from a fifth to a half of a plain
+ * probe's CPU time, the more the longer it would sleep; larger groups hardly save more. */
 #define SCHEDULE_GROUP 16
 
 /* Whether target `index` may start before its time, should all before it have ended. */
