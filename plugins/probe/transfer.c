@@ -82,6 +82,7 @@ static int begin_step(struct transfer *transfer, int inherited, nanoseconds now)
     return -ENOMEM;
   transfer->answer = (struct proxy_answer){0};
   transfer->head_bytes = 0;
+  transfer->head_cut = false;
   code = transfer_set_options(transfer);
   if (code == CURLE_OK)
     code = curl_easy_setopt(step->easy, CURLOPT_PRIVATE, (void *)transfer);
@@ -241,7 +242,7 @@ nanoseconds transfer_look(const struct transfer *transfer, nanoseconds now) {
 static enum ending stopped_ending(const struct transfer *transfer) {
   if (transfer->body_cut)
     return ENDING_DONE;
-  return transfer->head_bytes > TRANSFER_HEAD_MAX ? ENDING_OTHER : ENDING_OWN;
+  return transfer->head_cut ? ENDING_OTHER : ENDING_OWN;
 }
 
 /* Before 8.6 and its CURLE_TOO_LARGE libcurl says so, too, of a line that is longer

@@ -44,6 +44,9 @@ struct transfer_host {
 /* Bytes of head_bytes. libcurl 8.4 has this limit itself (MAX_HTTP_RESP_HEADER_SIZE of
  * its lib/http.h), but for trailers; before it keeps all that comes (CVE-2023-38039). */
 #define TRANSFER_HEAD_MAX (300 * 1024)
+/* The same of an answer to CONNECT, which libcurl reads a byte at a time without a look
+ * at anything else: the most that Squid lets through (its reply_header_max_size). */
+#define TRANSFER_TUNNEL_HEAD_MAX (64 * 1024)
 
 /* A socket that libcurl asked for; it may be closed again. */
 struct transfer_socket {
@@ -80,6 +83,7 @@ struct transfer {
   struct attempt attempt;
   struct proxy_answer answer; /* being read */
   size_t head_bytes; /* of this step's answers: status lines, headers, trailers */
+  bool head_cut;     /* it is read no further */
   nanoseconds rtt;
   int connect_statuses[PROBE_CHAIN_HOPS_MAX];
   time_t target_expiry, proxy_expiries[PROBE_CHAIN_HOPS_MAX];

@@ -158,13 +158,28 @@ static bool is_empty_line(const char *line, size_t length) {
   return length > 0 && (line[0] == '\r' || line[0] == '\n');
 }
 
+static bool is_too_long(const struct transfer *transfer) {
+  return transfer->head_bytes >
+         (phases_current(&transfer->phases) == PHASE_TUNNEL ? TRANSFER_TUNNEL_HEAD_MAX
+                                                            : TRANSFER_HEAD_MAX);
+}
+
+/* What a proxy says below the head of its refusal is not for us. libcurl would read it,
+ * if that was 407, a byte at a time until its end, and no time limit ends that before. */
+static bool is_refused(const struct transfer *transfer, const char *line, size_t length) {
+  return is_empty_line(line, length) &&
+         phases_current(&transfer->phases) == PHASE_TUNNEL &&
+         !transfer->phases.tunnel_granted;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *data) {
   struct transfer *transfer = data;
   size_t length = size * count;
   int status = status_line_parse(line, length);
 
   transfer->head_bytes += length;
-  if (transfer->head_bytes > TRANSFER_HEAD_MAX)
+  transfer->head_cut = is_too_long(transfer) || is_refused(transfer, line, length);
+  if (transfer->head_cut)
     return 0;
   if (status != 0) {
     transfer->answer = (struct proxy_answer){0};

@@ -73,6 +73,13 @@ static void answer(int connection, enum local_server_mode mode, const char *loca
                           "Proxy-Authenticate: Basic realm=\"x\"\r\n"
                           "Content-Length: 0\r\n\r\n");
     break;
+  case LOCAL_SERVER_DENY_ENDLESS:
+    send_long(connection,
+              "HTTP/1.1 407 Proxy Authentication Required\r\n"
+              "Proxy-Authenticate: Basic realm=\"x\"\r\n"
+              "Content-Length: 800000000\r\n\r\n",
+              ENDLESS);
+    break;
   case LOCAL_SERVER_ERROR:
     send_text(connection, "HTTP/1.1 503 Service Unavailable\r\n"
                           "X-Squid-Error: ERR_CONNECT_FAIL 111\r\n"

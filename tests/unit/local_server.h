@@ -12,6 +12,7 @@ enum local_server_mode {
   LOCAL_SERVER_GOOD,     /* 200, to CONNECT too */
   LOCAL_SERVER_HANG,     /* accepts and says nothing */
   LOCAL_SERVER_DENY,     /* 407 */
+  LOCAL_SERVER_DENY_ENDLESS, /* the same, and a body until the client closes */
   LOCAL_SERVER_ERROR,    /* 503 with Squid's header */
   LOCAL_SERVER_GARBAGE,  /* no HTTP */
   LOCAL_SERVER_CLOSE,    /* accepts and closes */
