@@ -79,6 +79,8 @@ static void record(struct chain_run *run, const struct transfer_order *order,
   round_record(run->round, &order->leg, &report->outcome, via);
   if (report->tls_trouble.error != 0)
     run->report.tls_trouble = report->tls_trouble;
+  if (report->absence > run->report.absence)
+    run->report.absence = report->absence;
   if (!is_measured(run, &order->leg))
     return;
   target->last = *report;
@@ -193,6 +195,7 @@ static void begin_round(struct chain_run *run, nanoseconds now) {
   }
   read_secrets(run);
   run->report.tls_trouble = (struct tls_trouble){0};
+  run->report.absence = 0;
   set_legs(run, legs, count, STAGE_PROBING, now);
 }
 

@@ -46,9 +46,25 @@ static void tell_tls_file(const struct probe_chain *chain, const struct tls_trou
                 chain->name);
 }
 
+/* Less than a whole Timeout might have been waited out anyway. */
+static void tell_absence(const struct probe_chain *chain, nanoseconds absence,
+                         struct trouble *trouble) {
+  if (absence >= chain->timeout)
+    trouble_begin(trouble,
+                  PLUGIN ": chain \"%s\": the prober was itself kept from its work for %.1f "
+                         "s of a probe, and Timeout is %.1f s; no probe fails for that, but "
+                         "all take longer: give collectd more CPU",
+                  chain->name, nanoseconds_to_seconds(absence),
+                  nanoseconds_to_seconds(chain->timeout));
+  else
+    trouble_end(trouble, PLUGIN ": chain \"%s\": the prober is at its work again",
+                chain->name);
+}
+
 void probe_tell_chain(const struct probe_chain *chain, const struct chain_report *report,
                       struct chain_told *told) {
   tell_tls_file(chain, &report->tls_trouble, &told->no_tls_file);
+  tell_absence(chain, report->absence, &told->absent);
   if (report->round_error != 0)
     trouble_begin(&told->no_round, PLUGIN ": chain \"%s\" was not probed: %s",
                   chain->name, strerror(report->round_error));

@@ -16,6 +16,7 @@ struct chain_told {
   unsigned change; /* serial */
   struct trouble no_round;
   struct trouble no_tls_file;
+  struct trouble absent;
 };
 
 /* What the probes themselves hold of the NAT's ports, and whether it has been compared

@@ -4,6 +4,7 @@
 #include "egress/address.h"
 
 #include "chain_run.h"
+#include "deadlines.h"
 #include "poll_token.h"
 
 #include <errno.h>
@@ -18,8 +19,6 @@
 
 #define EVENTS_AT_ONCE 64
 
-TAILQ_HEAD(transfer_list, transfer);
-
 struct engine {
   const struct probe_config *config;
   struct transfer_host host; /* epoll -1: none */
@@ -31,8 +30,8 @@ struct engine {
   size_t names_waiting; /* to be asked for when libcurl is called next */
   size_t run_count;
   struct chain_run **runs;
-  struct transfer_list active;  /* in the multi handle */
-  struct transfer_list looking; /* of them, by when ConnectTimeout is looked at */
+  struct transfer_list active; /* in the multi handle */
+  struct deadlines deadlines;
   pthread_t thread;
 };
 
@@ -78,26 +77,6 @@ static int on_multi_timer(CURLM *multi, long milliseconds, void *data) {
 }
 
 /* --- Transfers ------------------------------------------------------------------------ */
-
-/* Nearly always the last place: deadlines come in the order of their starts. */
-static void add_looking(struct engine *engine, struct transfer *transfer) {
-  struct transfer *before = TAILQ_LAST(&engine->looking, transfer_list);
-
-  if (transfer->look == NEVER)
-    return;
-  while (before && before->look > transfer->look)
-    before = TAILQ_PREV(before, transfer_list, by_look);
-  if (before)
-    TAILQ_INSERT_AFTER(&engine->looking, before, transfer, by_look);
-  else
-    TAILQ_INSERT_HEAD(&engine->looking, transfer, by_look);
-}
-
-static void leave_looking(struct engine *engine, struct transfer *transfer) {
-  if (transfer->look != NEVER)
-    TAILQ_REMOVE(&engine->looking, transfer, by_look);
-  transfer->look = NEVER;
-}
 
 /* Of a proxy, or straight out of the target. */
 static bool needs_resolver(const struct transfer_order *order) {
@@ -147,15 +126,19 @@ static int send_transfer(void *data, struct chain_run *run,
   TAILQ_INSERT_TAIL(&engine->active, transfer, active);
   engine->active_count++;
   engine->names_waiting += names;
-  add_looking(engine, transfer);
+  deadlines_add(&engine->deadlines, transfer, time);
   return 0;
 }
 
 static void end_transfer(struct engine *engine, struct transfer *transfer, CURLcode code,
                          bool timed_out) {
-  if (transfer_finish(transfer, code, timed_out, now()))
+  bool goes_on = transfer_finish(transfer, code, timed_out, now());
+
+  deadlines_remove(&engine->deadlines, transfer);
+  if (goes_on) {
+    deadlines_add(&engine->deadlines, transfer, now());
     return;
-  leave_looking(engine, transfer);
+  }
   TAILQ_REMOVE(&engine->active, transfer, active);
   engine->active_count--;
   chain_run_ended(transfer->owner, transfer, now());
@@ -176,28 +159,17 @@ static void collect_ended(struct engine *engine) {
   }
 }
 
-static void end_slow_connects(struct engine *engine) {
+static void end_overdue(struct engine *engine) {
   struct transfer *transfer;
 
-  while ((transfer = TAILQ_FIRST(&engine->looking)) && transfer->look <= now()) {
-    nanoseconds time = now();
-
-    leave_looking(engine, transfer);
-    transfer->look = transfer_look(transfer, time);
-    if (transfer->look <= time) {
-      transfer->look = NEVER;
-      end_transfer(engine, transfer, CURLE_OK, true);
-    } else {
-      add_looking(engine, transfer);
-    }
-  }
+  while ((transfer = deadlines_overdue(&engine->deadlines)))
+    end_transfer(engine, transfer, CURLE_OK, true);
 }
 
 /* --- The thread ---------------------------------------------------------------------------- */
 
 static nanoseconds advance(struct engine *engine) {
-  const struct transfer *slow;
-  nanoseconds next = NEVER;
+  nanoseconds next = NEVER, look;
 
   for (size_t i = 0; i < engine->run_count; i++) {
     nanoseconds wanted = chain_run_advance(engine->runs[i], now());
@@ -205,15 +177,15 @@ static nanoseconds advance(struct engine *engine) {
     if (wanted < next)
       next = wanted;
   }
-  slow = TAILQ_FIRST(&engine->looking);
-  if (slow && slow->look < next)
-    next = slow->look;
+  look = deadlines_next(&engine->deadlines, now());
+  if (look < next)
+    next = look;
   return engine->curl_timer < next ? engine->curl_timer : next;
 }
 
 /* Rounded up: to be called early is to be called twice. */
-static int milliseconds_until(nanoseconds time) {
-  nanoseconds left = time == NEVER ? NEVER : time - now();
+static int milliseconds_until(nanoseconds time, nanoseconds now) {
+  nanoseconds left = time == NEVER ? NEVER : time - now;
 
   if (left <= 0)
     return 0;
@@ -227,6 +199,7 @@ static void handle_event(struct engine *engine, const struct epoll_event *event)
   int descriptor = poll_token_socket(event->data.u64);
   int running = 0, mask = 0;
 
+  deadlines_worked(&engine->deadlines, now());
   if (relay) {
     relay_pump(relay);
     return;
@@ -244,24 +217,38 @@ static void handle_event(struct engine *engine, const struct epoll_event *event)
   curl_multi_socket_action(engine->host.multi, descriptor, mask, &running);
 }
 
+static int wait_for_events(struct engine *engine, struct epoll_event *events) {
+  nanoseconds due = advance(engine), begun = now();
+  int count = epoll_wait(engine->host.epoll, events, EVENTS_AT_ONCE,
+                         milliseconds_until(due, begun));
+
+  deadlines_waited(&engine->deadlines, begun, due, count > 0, now());
+  return count;
+}
+
+static void call_curl_in_time(struct engine *engine) {
+  int running = 0;
+
+  deadlines_worked(&engine->deadlines, now());
+  if (engine->curl_timer > now())
+    return;
+  engine->curl_timer = NEVER; /* the call may set it again */
+  curl_multi_socket_action(engine->host.multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  engine->names_waiting = 0;
+}
+
 static void *engine_main(void *data) {
   struct epoll_event events[EVENTS_AT_ONCE];
   struct engine *engine = data;
-  int running = 0;
 
   while (!engine->stopping) {
-    int count = epoll_wait(engine->host.epoll, events, EVENTS_AT_ONCE,
-                           milliseconds_until(advance(engine)));
+    int count = wait_for_events(engine, events);
 
     for (int i = 0; i < count; i++)
       handle_event(engine, &events[i]);
-    if (engine->curl_timer <= now()) {
-      engine->curl_timer = NEVER; /* the call may set it again */
-      curl_multi_socket_action(engine->host.multi, CURL_SOCKET_TIMEOUT, 0, &running);
-      engine->names_waiting = 0;
-    }
+    call_curl_in_time(engine);
     collect_ended(engine);
-    end_slow_connects(engine);
+    end_overdue(engine);
   }
   return NULL;
 }
@@ -378,7 +365,7 @@ int engine_start(const struct probe_config *config, struct board *board,
       .config = config, .host.epoll = -1, .wake = -1, .curl_timer = NEVER};
   made->budget = budget_of(config);
   TAILQ_INIT(&made->active);
-  TAILQ_INIT(&made->looking);
+  deadlines_init(&made->deadlines, now());
   result = open_descriptors(made);
   if (result == 0)
     result = open_multi(made);

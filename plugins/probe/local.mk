@@ -4,6 +4,7 @@ noinst_HEADERS += \
 	plugins/probe/asn1_time.h \
 	plugins/probe/budget.h \
 	plugins/probe/chain_run.h \
+	plugins/probe/deadlines.h \
 	plugins/probe/debounce.h \
 	plugins/probe/egress_probe_tell.h \
 	plugins/probe/engine.h \
@@ -39,6 +40,7 @@ libegress_probe_la_LIBADD = $(LIBCURL_LIBS) $(OPENSSL_LIBS) $(PCRE2_LIBS)
 libegress_probe_la_SOURCES = \
 	plugins/probe/budget.c \
 	plugins/probe/chain_run.c \
+	plugins/probe/deadlines.c \
 	plugins/probe/debounce.c \
 	plugins/probe/engine.c \
 	plugins/probe/expectation.c \
@@ -63,6 +65,7 @@ libegress_probe_la_SOURCES = \
 	plugins/probe/socket_pair.c \
 	plugins/probe/tls_files.c \
 	plugins/probe/transfer.c \
+	plugins/probe/transfer_limits.c \
 	plugins/probe/transfer_options.c \
 	plugins/probe/transfer_tls.c \
 	plugins/probe/transfer_watch.c \
@@ -91,6 +94,7 @@ libpeer_la_LIBADD = $(OPENSSL_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += \
+	tests/unit/test_probe_absence \
 	tests/unit/test_probe_chain_run \
 	tests/unit/test_probe_config \
 	tests/unit/test_probe_limits \
@@ -109,6 +113,11 @@ endif
 
 PROBE_UNIT_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/plugins/probe $(LIBCURL_CFLAGS)
 PROBE_UNIT_LIBS = libegress-probe.la liboption-tree.la $(UNIT_LIBS)
+
+# It brings waits and connects of its own.
+tests_unit_test_probe_absence_SOURCES = tests/unit/test_probe_absence.c tests/unit/probe_bench.c
+tests_unit_test_probe_absence_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_absence_LDADD = liblocal-server.la $(PROBE_UNIT_LIBS) $(LIBCURL_LIBS)
 
 tests_unit_test_probe_chain_run_SOURCES = tests/unit/test_probe_chain_run.c
 tests_unit_test_probe_chain_run_CFLAGS = $(PROBE_UNIT_CFLAGS)

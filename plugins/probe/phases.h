@@ -55,7 +55,9 @@ struct phase_length {
 struct phases {
   struct phase_plan plan;
   unsigned hop; /* that is spoken to */
-  nanoseconds begun, changed;
+  nanoseconds changed;
+  /* For time limits, which a prober that was away itself moves on. */
+  nanoseconds begun;
   nanoseconds entered; /* the phase the time runs for */
   size_t count; /* of lengths; the last reached is `now` unless redirected */
   size_t now;   /* index of the phase the time runs for */

@@ -61,6 +61,7 @@ struct attempt_report {
   /* The ends of the certificates; 0: not seen. */
   time_t target_expiry, proxy_expiries[PROBE_CHAIN_HOPS_MAX];
   struct tls_trouble tls_trouble;
+  nanoseconds absence; /* of the prober itself, which no limit counts */
 };
 
 struct target_report {
@@ -87,6 +88,7 @@ struct chain_report {
   int round_error;          /* errno: the last round could not begin; 0: it did */
   int hop_errors[PROBE_CHAIN_HOPS_MAX]; /* errno of PasswordFile; 0: none */
   struct tls_trouble tls_trouble;       /* of the last round */
+  nanoseconds absence; /* in the attempt of the last round that had the most of it */
   size_t target_count;
   struct target_report *targets; /* controls included, never known */
 };

@@ -11,17 +11,17 @@
 
 /* --- Steps ---------------------------------------------------------------------------- */
 
-static const struct probe_hop *hop_at(const struct transfer *transfer, size_t place) {
+const struct probe_hop *transfer_hop_at(const struct transfer *transfer, size_t place) {
   return &transfer->order.config->hops[transfer->order.chain->hops[place]];
 }
 
 const struct probe_hop *transfer_hop(const struct transfer *transfer) {
-  return transfer->through ? hop_at(transfer, transfer->place) : NULL;
+  return transfer->through ? transfer_hop_at(transfer, transfer->place) : NULL;
 }
 
 const struct probe_hop *transfer_next_hop(const struct transfer *transfer) {
   return transfer->through && transfer->place < transfer->last
-             ? hop_at(transfer, transfer->place + 1)
+             ? transfer_hop_at(transfer, transfer->place + 1)
              : NULL;
 }
 
@@ -63,15 +63,6 @@ void transfer_free(struct transfer *transfer) {
   free(transfer);
 }
 
-/* curl's timer has a resolution of one millisecond; 0 would mean no limit. */
-static CURLcode set_timeout(struct transfer *transfer, nanoseconds now) {
-  nanoseconds left = transfer->deadline - now;
-  long milliseconds = (long)(left / NANOSECONDS_PER_MILLISECOND);
-
-  return curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS,
-                          milliseconds > 0 ? milliseconds : 1L);
-}
-
 static int begin_step(struct transfer *transfer, int inherited, nanoseconds now) {
   struct transfer_step *step = transfer_step_now(transfer);
   CURLcode code;
@@ -87,7 +78,7 @@ static int begin_step(struct transfer *transfer, int inherited, nanoseconds now)
   if (code == CURLE_OK)
     code = curl_easy_setopt(step->easy, CURLOPT_PRIVATE, (void *)transfer);
   if (code == CURLE_OK)
-    code = set_timeout(transfer, now);
+    code = transfer_begin_limit(transfer, now);
   if (code != CURLE_OK)
     return code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
   return curl_multi_add_handle(transfer->host->multi, step->easy) == CURLM_OK ? 0 : -ENOMEM;
@@ -180,60 +171,8 @@ int transfer_new(const struct transfer_order *order, const struct transfer_host 
     transfer_free(made);
     return result;
   }
-  made->look = transfer_look(made, now);
   *transfer = made;
   return 0;
-}
-
-/* --- ConnectTimeout --------------------------------------------------------------------- */
-
-static bool is_connecting(const struct transfer *transfer) {
-  enum phase phase = phases_current(&transfer->phases);
-
-  return phase == PHASE_DNS || phase == PHASE_CONNECT;
-}
-
-/* Of a hop behind another one: as long as that one is asked for it. */
-static nanoseconds limit_now(const struct transfer *transfer) {
-  const struct probe_hop *next = transfer_next_hop(transfer);
-  const struct transfer_order *order = &transfer->order;
-
-  if (is_connecting(transfer))
-    return order->leg.entry < order->chain->hop_count
-               ? hop_at(transfer, order->leg.entry)->connect_timeout
-               : 0;
-  return next && phases_current(&transfer->phases) == PHASE_TUNNEL ? next->connect_timeout
-                                                                   : 0;
-}
-
-/* Name and TCP share one limit. */
-static nanoseconds limit_begun(const struct transfer *transfer) {
-  return is_connecting(transfer) && transfer->redirects == 0 ? transfer->phases.begun
-                                                             : transfer->phases.entered;
-}
-
-/* Of the hops that are not spoken of yet the shortest: none can pass earlier. */
-static nanoseconds shortest_left(const struct transfer *transfer) {
-  nanoseconds shortest = 0;
-
-  for (size_t i = transfer->place + 1; transfer->through && i <= transfer->last; i++) {
-    nanoseconds limit = hop_at(transfer, i)->connect_timeout;
-
-    if (limit > 0 && (shortest == 0 || limit < shortest))
-      shortest = limit;
-  }
-  return shortest;
-}
-
-nanoseconds transfer_look(const struct transfer *transfer, nanoseconds now) {
-  nanoseconds limit = limit_now(transfer), later = shortest_left(transfer);
-  nanoseconds look = NEVER;
-
-  if (limit > 0)
-    look = limit_begun(transfer) + limit;
-  if (later > 0 && now + later < look && (limit == 0 || look > now))
-    look = now + later;
-  return look;
 }
 
 /* --- The end ------------------------------------------------------------------------ */
@@ -380,7 +319,7 @@ static void complete(struct transfer *transfer, enum ending ending, nanoseconds 
     judge_answer(transfer);
   else if (ending == ENDING_RESOLVE)
     explain_resolve(attempt);
-  else if (is_connecting(transfer) && ending != ENDING_TIMEOUT)
+  else if (transfer_is_connecting(transfer) && ending != ENDING_TIMEOUT)
     explain_connect(transfer);
   else if (transfer->tls_trouble.error != 0)
     attempt->system_error = transfer->tls_trouble.error;
@@ -464,6 +403,7 @@ struct attempt_report transfer_report(const struct transfer *transfer) {
       .rtt = transfer->rtt,
       .target_expiry = transfer->target_expiry,
       .tls_trouble = transfer->tls_trouble,
+      .absence = transfer->absence,
   };
 
   memcpy(report.connect_statuses, transfer->connect_statuses,

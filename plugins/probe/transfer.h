@@ -75,8 +75,10 @@ struct transfer {
   struct transfer_step steps[PROBE_CHAIN_HOPS_MAX];
   CURL *easy; /* of the step at `place` */
 
-  nanoseconds deadline; /* of the whole attempt */
-  nanoseconds look;     /* when to look at ConnectTimeout; NEVER */
+  nanoseconds deadline;   /* of the whole attempt */
+  nanoseconds step_begun; /* libcurl's own limit counts from there */
+  nanoseconds absence;    /* the prober's own, that is excused */
+  nanoseconds look;       /* when to look at its limits; NEVER: they are not looked at */
 
   struct phase_plan plan; /* of this step */
   struct phases phases;
@@ -98,9 +100,11 @@ struct transfer {
   bool body_cut; /* MaxBody is reached */
 
   TAILQ_ENTRY(transfer) active;  /* the engine's */
-  TAILQ_ENTRY(transfer) by_look; /* unless `look` is NEVER, the engine's */
+  TAILQ_ENTRY(transfer) by_look; /* unless `look` is NEVER */
   void *owner;
 };
+
+TAILQ_HEAD(transfer_list, transfer);
 
 /* Builds the first handle, adds it to the multi handle, and starts the clock at
  * `now`. `host` must outlive the transfer. Returns 0 or -errno. */
@@ -116,9 +120,11 @@ void transfer_free(struct transfer *transfer);
 bool transfer_finish(struct transfer *transfer, CURLcode code, bool timed_out,
                      nanoseconds now);
 
-/* When ConnectTimeout has to be looked at (again): not later than `now` if it has
- * passed, NEVER if none is left. */
+/* When its limits have to be looked at (again): not later than `now` if one has passed. */
 nanoseconds transfer_look(const struct transfer *transfer, nanoseconds now);
+
+/* So much of the time was the prober's own: no limit passes for that much longer. */
+void transfer_excuse(struct transfer *transfer, nanoseconds absence);
 
 /* After its end. */
 struct attempt_report transfer_report(const struct transfer *transfer);
@@ -129,6 +135,8 @@ bool transfer_has_openssl(void);
 
 /* --- Between the files of this edge -------------------------------------------- */
 
+/* The proxy at this place of the chain. */
+const struct probe_hop *transfer_hop_at(const struct transfer *transfer, size_t place);
 /* The proxy that this step speaks to; NULL: none. */
 const struct probe_hop *transfer_hop(const struct transfer *transfer);
 /* The proxy that it asks that one for; NULL: the target. */
@@ -136,6 +144,11 @@ const struct probe_hop *transfer_next_hop(const struct transfer *transfer);
 /* Nested, and the connection was handed over by the step before. */
 bool transfer_is_behind(const struct transfer *transfer);
 struct transfer_step *transfer_step_now(struct transfer *transfer);
+/* Its connection to the first hop, or straight out, does not stand yet. */
+bool transfer_is_connecting(const struct transfer *transfer);
+/* libcurl's own limit: of a step that begins, and none any more when a connection stands. */
+CURLcode transfer_begin_limit(struct transfer *transfer, nanoseconds now);
+void transfer_lift_limit(struct transfer *transfer);
 
 /* Sets every option of a step, and transfer->plan. Returns CURLE_OK or what libcurl
  * said. */

@@ -81,6 +81,7 @@ static CURLcode on_tls(CURL *easy, void *context, void *data) {
 
   (void)easy;
   phases_on_tls(&transfer->phases, clock_now(CLOCK_MONOTONIC));
+  transfer_lift_limit(transfer);
   SSL_CTX_set_cert_verify_callback(context, on_certificate, transfer);
   return bring_authorities(transfer, context);
 }

@@ -125,6 +125,7 @@ bool transfer_has_route(const struct transfer *transfer) {
 
 static void note_request(struct transfer *transfer, bool connects) {
   phases_on_request(&transfer->phases, connects, now());
+  transfer_lift_limit(transfer);
   transfer_sample_rtt(transfer);
 }
 

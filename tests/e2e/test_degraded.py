@@ -2,6 +2,8 @@
 """What is missing is said once, and the rest goes on."""
 
 import os
+import signal
+import time
 
 SECONDS = 30
 
@@ -81,6 +83,30 @@ def test_a_proxy_that_hangs_holds_nothing_up(lab, start_collectd):
     finally:
         lab.mend()
     assert collectd.stop(seconds=10) == 0
+
+
+def throttle(collectd, seconds, runs=0.01, waits=0.3):
+    """It may run for so long, then it has to wait, and again: as a CPU limit does it, with longer waits."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        os.kill(collectd.pid, signal.SIGSTOP)
+        time.sleep(waits)
+        os.kill(collectd.pid, signal.SIGCONT)
+        time.sleep(runs)
+
+
+def test_a_prober_that_gets_no_processor_blames_nobody(lab, start_collectd):
+    collectd = start_collectd(lab, "pod", interval=1)
+    wait_for_a_probe(collectd)
+    throttle(collectd, 20)
+    wait_for_intervals(collectd, 3)
+    # Said again at most once if it comes and goes.
+    assert 1 <= len(lines_with(collectd, "kept from its work")) <= 2, collectd.log()
+    metrics = collectd.metrics()
+    for target in ("api", "git"):
+        results = metrics.by_label("collectd_egress_probe_results_total", "type", egress_probe=f"prod:{target}")
+        assert {name for name, count in results.items() if count} == {"ok"}, collectd.log()
+    assert not lines_with(collectd, "fault at")
 
 
 def test_a_secret_that_is_missing_is_said_once_and_tried_again(lab, start_collectd):
