@@ -53,21 +53,23 @@ struct transfer *deadlines_overdue(struct deadlines *deadlines) {
 
 /* --- Absence -------------------------------------------------------------------------- */
 
-static void excuse(struct deadlines *deadlines, nanoseconds absence) {
+/* Some began less long ago, so their order may become another one. */
+static void excuse(struct deadlines *deadlines, nanoseconds since, nanoseconds now) {
+  struct transfer_list all = TAILQ_HEAD_INITIALIZER(all);
   struct transfer *transfer;
 
-  TAILQ_FOREACH(transfer, &deadlines->transfers, by_look) {
-    transfer->look += absence;
-    transfer_excuse(transfer, absence);
+  TAILQ_CONCAT(&all, &deadlines->transfers, by_look);
+  while ((transfer = TAILQ_FIRST(&all))) {
+    TAILQ_REMOVE(&all, transfer, by_look);
+    transfer_excuse(transfer, now - since, now);
+    deadlines_add(deadlines, transfer, now);
   }
 }
 
 void deadlines_worked(struct deadlines *deadlines, nanoseconds now) {
-  nanoseconds absence = now - deadlines->present;
-
-  if (absence < DEADLINES_ABSENCE)
+  if (now - deadlines->present < TRANSFER_ABSENCE_MIN)
     return;
-  excuse(deadlines, absence);
+  excuse(deadlines, deadlines->present, now);
   deadlines->present = now;
 }
 
@@ -76,7 +78,7 @@ void deadlines_waited(struct deadlines *deadlines, nanoseconds begun, nanosecond
   if (due < begun)
     due = begun;
   deadlines_worked(deadlines, begun);
-  if (now - due >= DEADLINES_ABSENCE)
-    excuse(deadlines, now - (found ? begun : due));
+  if (now - due >= TRANSFER_ABSENCE_MIN)
+    excuse(deadlines, found ? begun : due, now);
   deadlines->present = now;
 }

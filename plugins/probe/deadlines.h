@@ -5,16 +5,15 @@
  *
  * A prober that was not there cannot know when an answer came: because another probe's
  * work kept it, or because others had the processor (a Pod over its CPU limit is stopped
- * for most of each 100 ms). Such time is not held against anybody, or a prober that is
- * short of CPU would blame healthy hops. It stays in the lengths of the phases.
+ * for most of each 100 ms). Stretches of TRANSFER_ABSENCE_MIN and more are not held
+ * against anybody, or a prober that is short of CPU would blame healthy hops. They stay
+ * in the lengths of the phases.
  */
 #ifndef EGRESS_DEADLINES_H
 #define EGRESS_DEADLINES_H
 
 #include "transfer.h"
 
-/* What is shorter does not decide whether a limit was met. */
-#define DEADLINES_ABSENCE (50 * NANOSECONDS_PER_MILLISECOND)
 /* No wait is longer while a probe is under way: of one that ends as it should nobody can
  * say whether it ended late. */
 #define DEADLINES_WAIT (100 * NANOSECONDS_PER_MILLISECOND)
@@ -38,7 +37,8 @@ nanoseconds deadlines_next(const struct deadlines *deadlines, nanoseconds now);
 struct transfer *deadlines_overdue(struct deadlines *deadlines);
 
 /* The prober has waited since `begun`, for an event or until `due`, and has `found`
- * some. Of one that it found late it cannot say when it came. */
+ * some, or was interrupted before it could look. Of one that it found late it cannot say
+ * when it came. */
 void deadlines_waited(struct deadlines *deadlines, nanoseconds begun, nanoseconds due,
                       bool found, nanoseconds now);
 

@@ -52,8 +52,8 @@ static void tell_absence(const struct probe_chain *chain, nanoseconds absence,
   if (absence >= chain->timeout)
     trouble_begin(trouble,
                   PLUGIN ": chain \"%s\": the prober was itself kept from its work for %.1f "
-                         "s of a probe, and Timeout is %.1f s; no probe fails for that, but "
-                         "all take longer: give collectd more CPU",
+                         "s of a probe, and Timeout is %.1f s; no limit counts that, but "
+                         "probes take longer: give collectd more CPU",
                   chain->name, nanoseconds_to_seconds(absence),
                   nanoseconds_to_seconds(chain->timeout));
   else

@@ -222,7 +222,7 @@ static int wait_for_events(struct engine *engine, struct epoll_event *events) {
   int count = epoll_wait(engine->host.epoll, events, EVENTS_AT_ONCE,
                          milliseconds_until(due, begun));
 
-  deadlines_waited(&engine->deadlines, begun, due, count > 0, now());
+  deadlines_waited(&engine->deadlines, begun, due, count != 0, now());
   return count;
 }
 

@@ -97,6 +97,7 @@ check_PROGRAMS += \
 	tests/unit/test_probe_absence \
 	tests/unit/test_probe_chain_run \
 	tests/unit/test_probe_config \
+	tests/unit/test_probe_deadlines \
 	tests/unit/test_probe_limits \
 	tests/unit/test_probe_memory \
 	tests/unit/test_probe_engine \
@@ -126,6 +127,10 @@ tests_unit_test_probe_chain_run_LDADD = $(PROBE_UNIT_LIBS)
 tests_unit_test_probe_config_SOURCES = tests/unit/test_probe_config.c
 tests_unit_test_probe_config_CFLAGS = $(PROBE_UNIT_CFLAGS)
 tests_unit_test_probe_config_LDADD = $(PROBE_UNIT_LIBS)
+
+tests_unit_test_probe_deadlines_SOURCES = tests/unit/test_probe_deadlines.c
+tests_unit_test_probe_deadlines_CFLAGS = $(PROBE_UNIT_CFLAGS)
+tests_unit_test_probe_deadlines_LDADD = $(PROBE_UNIT_LIBS)
 
 tests_unit_test_probe_engine_SOURCES = tests/unit/test_probe_engine.c tests/unit/probe_bench.c
 tests_unit_test_probe_engine_CFLAGS = $(PROBE_UNIT_CFLAGS)

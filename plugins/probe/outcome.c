@@ -209,6 +209,8 @@ static const char *system_text(int error) {
   case EPERM:
   case EACCES:
     return "refused by the prober's own packet filter";
+  case OUTCOME_ABSENT:
+    return "the prober gets too little processor time";
   default:
     return result_texts[RESULT_LOCAL];
   }
@@ -234,7 +236,8 @@ const char *outcome_describe(const struct outcome *outcome, char *text, size_t s
     return describe_answer(outcome, text, size);
   if (outcome->result != RESULT_LOCAL)
     snprintf(text, size, "%s", result_texts[outcome->result]);
-  else if (outcome->phase == PHASE_TLS || outcome->phase == PHASE_PROXY_TLS)
+  else if ((outcome->phase == PHASE_TLS || outcome->phase == PHASE_PROXY_TLS) &&
+           outcome->system_error != OUTCOME_ABSENT)
     snprintf(text, size, "a CA, certificate or key file on the prober cannot be used");
   else
     snprintf(text, size, "%s", system_text(outcome->system_error));

@@ -34,6 +34,8 @@ enum result {
 extern const char *const result_names[RESULT_COUNT];
 
 #define OUTCOME_NO_HOP (-1)
+/* A system_error: the prober was itself kept from its work. */
+#define OUTCOME_ABSENT ETIME
 
 struct outcome {
   enum result result;

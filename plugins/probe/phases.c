@@ -41,7 +41,7 @@ static void enter(struct phases *phases, enum phase phase, nanoseconds now) {
 
 void phases_begin(struct phases *phases, const struct phase_plan *plan, unsigned hop,
                   nanoseconds now) {
-  *phases = (struct phases){.begun = now, .changed = now, .entered = now, .count = 1};
+  *phases = (struct phases){.changed = now, .entered = now, .count = 1};
   phases->lengths[0].phase = PHASE_DNS;
   phases_again(phases, plan, hop);
 }

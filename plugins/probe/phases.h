@@ -56,9 +56,7 @@ struct phases {
   struct phase_plan plan;
   unsigned hop; /* that is spoken to */
   nanoseconds changed;
-  /* For time limits, which a prober that was away itself moves on. */
-  nanoseconds begun;
-  nanoseconds entered; /* the phase the time runs for */
+  nanoseconds entered; /* the phase the time runs for; for limits, which may move it on */
   size_t count; /* of lengths; the last reached is `now` unless redirected */
   size_t now;   /* index of the phase the time runs for */
   bool tunnel_granted; /* this hop's CONNECT was answered 2xx */

@@ -161,7 +161,9 @@ int transfer_new(const struct transfer_order *order, const struct transfer_host 
     return -ENOMEM;
   made->order = *order;
   made->host = host;
+  made->begun = now;
   made->deadline = now + order->chain->timeout;
+  made->look = NEVER;
   for (size_t i = 0; i < PROBE_CHAIN_HOPS_MAX; i++)
     made->steps[i].inherited = -1;
   choose_way(made);
@@ -269,6 +271,12 @@ static void explain_connect(struct transfer *transfer) {
                       !transfer_has_route(transfer);
 }
 
+static bool is_connecting(const struct transfer *transfer) {
+  enum phase phase = phases_current(&transfer->phases);
+
+  return phase == PHASE_DNS || phase == PHASE_CONNECT;
+}
+
 static void judge_answer(struct transfer *transfer) {
   struct attempt *attempt = &transfer->attempt;
   const struct probe_target *target = transfer->target;
@@ -319,7 +327,7 @@ static void complete(struct transfer *transfer, enum ending ending, nanoseconds 
     judge_answer(transfer);
   else if (ending == ENDING_RESOLVE)
     explain_resolve(attempt);
-  else if (transfer_is_connecting(transfer) && ending != ENDING_TIMEOUT)
+  else if (is_connecting(transfer) && ending != ENDING_TIMEOUT)
     explain_connect(transfer);
   else if (transfer->tls_trouble.error != 0)
     attempt->system_error = transfer->tls_trouble.error;
@@ -372,6 +380,10 @@ bool transfer_finish(struct transfer *transfer, CURLcode code, bool timed_out,
   const char *location = NULL;
   int result = 0;
 
+  if (transfer_was_absent(transfer, code, timed_out, now)) {
+    complete_unable(transfer, OUTCOME_ABSENT, now);
+    return false;
+  }
   if (timed_out || code != CURLE_OK) {
     complete(transfer, timed_out ? ENDING_TIMEOUT : ending_of(transfer, code), now);
     if (code == CURLE_SSL_CERTPROBLEM)

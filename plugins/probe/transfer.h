@@ -75,10 +75,13 @@ struct transfer {
   struct transfer_step steps[PROBE_CHAIN_HOPS_MAX];
   CURL *easy; /* of the step at `place` */
 
+  nanoseconds begun;
   nanoseconds deadline;   /* of the whole attempt */
-  nanoseconds step_begun; /* libcurl's own limit counts from there */
-  nanoseconds absence;    /* the prober's own, that is excused */
+  nanoseconds absence;    /* the prober's own, by which limits were moved on */
   nanoseconds look;       /* when to look at its limits; NEVER: they are not looked at */
+  bool limited;           /* by libcurl, too: this step's connection does not stand yet */
+  nanoseconds step_begun; /* libcurl's limit counts from there */
+  nanoseconds connect_begun; /* and ConnectTimeout; moved on */
 
   struct phase_plan plan; /* of this step */
   struct phases phases;
@@ -123,8 +126,13 @@ bool transfer_finish(struct transfer *transfer, CURLcode code, bool timed_out,
 /* When its limits have to be looked at (again): not later than `now` if one has passed. */
 nanoseconds transfer_look(const struct transfer *transfer, nanoseconds now);
 
-/* So much of the time was the prober's own: no limit passes for that much longer. */
-void transfer_excuse(struct transfer *transfer, nanoseconds absence);
+/* The shortest absence of the prober that is noticed. */
+#define TRANSFER_ABSENCE_MIN (50 * NANOSECONDS_PER_MILLISECOND)
+/* Of one attempt, in times of Timeout; after it, it counts: an end has to come. */
+#define TRANSFER_ABSENCE_MAX 10
+
+/* The prober was away for so long until now: limits pass that much later. */
+void transfer_excuse(struct transfer *transfer, nanoseconds absence, nanoseconds now);
 
 /* After its end. */
 struct attempt_report transfer_report(const struct transfer *transfer);
@@ -144,11 +152,12 @@ const struct probe_hop *transfer_next_hop(const struct transfer *transfer);
 /* Nested, and the connection was handed over by the step before. */
 bool transfer_is_behind(const struct transfer *transfer);
 struct transfer_step *transfer_step_now(struct transfer *transfer);
-/* Its connection to the first hop, or straight out, does not stand yet. */
-bool transfer_is_connecting(const struct transfer *transfer);
 /* libcurl's own limit: of a step that begins, and none any more when a connection stands. */
 CURLcode transfer_begin_limit(struct transfer *transfer, nanoseconds now);
 void transfer_lift_limit(struct transfer *transfer);
+/* It is the prober's own fault that a limit has passed. */
+bool transfer_was_absent(const struct transfer *transfer, CURLcode code, bool timed_out,
+                         nanoseconds now);
 
 /* Sets every option of a step, and transfer->plan. Returns CURLE_OK or what libcurl
  * said. */

@@ -168,9 +168,14 @@ static bool is_too_long(const struct transfer *transfer) {
 /* What a proxy says below the head of its refusal is not for us. libcurl would read it,
  * if that was 407, a byte at a time until its end, and no time limit ends that before. */
 static bool is_refused(const struct transfer *transfer, const char *line, size_t length) {
-  return is_empty_line(line, length) &&
-         phases_current(&transfer->phases) == PHASE_TUNNEL &&
-         !transfer->phases.tunnel_granted;
+  long status = 0;
+
+  if (!is_empty_line(line, length) ||
+      phases_current(&transfer->phases) != PHASE_TUNNEL ||
+      transfer->phases.tunnel_granted)
+    return false;
+  curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+  return status / 100 != 2;
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *data) {

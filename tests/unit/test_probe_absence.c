@@ -6,6 +6,7 @@
 #include "probe_bench.h"
 
 #include "local_server.h"
+#include "poll_token.h"
 
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -24,7 +25,7 @@ static const struct limits {
      * and all of them together must not be longer than libcurl's own limit. */
     short_connect = {"Interval 4\nTimeout 2\n", "ConnectTimeout 0.3\n"};
 
-static atomic_bool wakes_late, works_long;
+static atomic_bool wakes_late, is_interrupted, wakes_for_nothing, works_long;
 
 /* The engine's and libcurl's calls come here: the program stands before the C library. */
 
@@ -34,10 +35,22 @@ __attribute__((visibility("default"))) int epoll_wait(int epoll, struct epoll_ev
     void *object;
     int (*function)(int, struct epoll_event *, int, int);
   } real = {.object = dlsym(RTLD_NEXT, "epoll_wait")};
-  int count = real.function(epoll, events, most, milliseconds);
+  static atomic_uint calls;
+  int count;
 
-  if (atomic_load(&wakes_late))
+  /* As after SIGSTOP and SIGCONT. */
+  if (atomic_load(&is_interrupted) && atomic_fetch_add(&calls, 1) % 2 == 0) {
     usleep(ABSENCE);
+    errno = EINTR;
+    return -1;
+  }
+  count = real.function(epoll, events, most, milliseconds);
+  if (atomic_load(&wakes_late) || atomic_load(&wakes_for_nothing))
+    usleep(ABSENCE);
+  if (count == 0 && atomic_load(&wakes_for_nothing)) {
+    events[0] = (struct epoll_event){.data.u64 = poll_token_of_socket(STDERR_FILENO)};
+    count = 1;
+  }
   return count;
 }
 
@@ -109,6 +122,11 @@ static void test_it_is_woken_late(void **state) {
   assert_all_is_well_if(&wakes_late, &short_timeout);
 }
 
+static void test_it_is_interrupted(void **state) {
+  (void)state;
+  assert_all_is_well_if(&is_interrupted, &short_timeout);
+}
+
 static void test_its_own_work_takes_long(void **state) {
   (void)state;
   assert_all_is_well_if(&works_long, &short_connect);
@@ -128,6 +146,48 @@ static void assert_limits_pass_if(atomic_bool *trouble, const struct limits *lim
   local_server_stop(server);
 }
 
+/* The name behind the redirect is resolved while others have the processor. */
+static void test_a_redirect_to_a_name(void **state) {
+  struct local_server *first = local_server_start(LOCAL_SERVER_REDIRECT);
+  struct local_server *second = local_server_start(LOCAL_SERVER_GOOD);
+  char location[64];
+  struct bench bench;
+
+  (void)state;
+  snprintf(location, sizeof(location), "http://localhost:%u/", local_server_port(second));
+  local_server_set_location(first, location);
+  atomic_store(&wakes_late, true);
+  start(&bench,
+        "<Plugin egress_probe>\n%s<Chain \"c\">\n<Target \"t\">\n"
+        "URL \"http://127.0.0.1:%u/\"\nFollowRedirects true\nAddressFamily \"ipv4\"\n"
+        "</Target>\n</Chain>\n</Plugin>\n",
+        short_timeout.whole, local_server_port(first));
+  wait_for(&bench, "two good rounds", has_many, RESULT_OK);
+  assert_only(&target_of(&bench, 0)->counters, RESULT_OK);
+  atomic_store(&wakes_late, false);
+  stop(&bench);
+  local_server_stop(first);
+  local_server_stop(second);
+}
+
+/* There is always something, and so late that nobody can say when it came. */
+static void test_no_excuse_is_for_ever(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_HANG);
+  const struct outcome *outcome;
+  struct bench bench;
+
+  (void)state;
+  atomic_store(&wakes_for_nothing, true);
+  start_chains(&bench, &short_timeout, local_server_port(server));
+  wait_for(&bench, "an end", has_result, RESULT_LOCAL);
+  outcome = &target_of(&bench, 0)->last.outcome;
+  assert_int_equal(OUTCOME_ABSENT, outcome->system_error);
+  assert_only(&target_of(&bench, 0)->counters, RESULT_LOCAL);
+  atomic_store(&wakes_for_nothing, false);
+  stop(&bench);
+  local_server_stop(server);
+}
+
 static void test_limits_pass_all_the_same(void **state) {
   (void)state;
   assert_limits_pass_if(&wakes_late, &short_timeout);
@@ -137,7 +197,10 @@ static void test_limits_pass_all_the_same(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_it_is_woken_late),
+      cmocka_unit_test(test_it_is_interrupted),
       cmocka_unit_test(test_its_own_work_takes_long),
+      cmocka_unit_test(test_a_redirect_to_a_name),
+      cmocka_unit_test(test_no_excuse_is_for_ever),
       cmocka_unit_test(test_limits_pass_all_the_same),
   };
 

@@ -10,9 +10,11 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,28 +138,89 @@ static void test_refused(void **state) {
 }
 
 /* With a full accept queue Linux drops the SYN: the client waits. */
-static void test_connect_timeout_of_the_hop(void **state) {
+struct full_queue {
+  uint16_t port;
+  int listener, fillers[4];
+};
+
+static void fill_queue(struct full_queue *queue) {
   struct sockaddr_in address = {.sin_family = AF_INET,
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+  queue->listener = take_port(&queue->port);
+  assert_int_equal(0, listen(queue->listener, 0));
+  address.sin_port = htons(queue->port);
+  for (size_t i = 0; i < 4; i++) {
+    queue->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    (void)!connect(queue->fillers[i], (struct sockaddr *)&address, sizeof(address));
+  }
+}
+
+static void empty_queue(struct full_queue *queue) {
+  for (size_t i = 0; i < 4; i++)
+    close(queue->fillers[i]);
+  close(queue->listener);
+}
+
+static void test_connect_timeout_of_the_hop(void **state) {
+  struct full_queue queue;
   struct bench bench;
-  uint16_t port = 0;
-  int fillers[4], listener = take_port(&port);
 
   (void)state;
-  assert_int_equal(0, listen(listener, 0));
-  address.sin_port = htons(port);
-  for (size_t i = 0; i < 4; i++) {
-    fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    (void)!connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
-  }
-  start(&bench, through_proxy, port, "ConnectTimeout 0.02\n");
+  fill_queue(&queue);
+  start(&bench, through_proxy, queue.port, "ConnectTimeout 0.02\n");
   wait_for(&bench, "a timeout", has_result, RESULT_CONNECT_TIMEOUT);
   assert_true(phases_total(&target_of(&bench, 0)->last.phases) <
               bench.config.chains[0].timeout);
   stop(&bench);
-  for (size_t i = 0; i < 4; i++)
-    close(fillers[i]);
-  close(listener);
+  empty_queue(&queue);
+}
+
+/* Every second connection goes to this port instead; 0: none. */
+static atomic_uint diverted_to;
+
+__attribute__((visibility("default"))) int connect(int descriptor,
+                                                   const struct sockaddr *address,
+                                                   socklen_t size) {
+  static atomic_uint calls;
+  union {
+    void *object;
+    int (*function)(int, const struct sockaddr *, socklen_t);
+  } real = {.object = dlsym(RTLD_NEXT, "connect")};
+  struct sockaddr_in other = {0};
+
+  if (atomic_load(&diverted_to) == 0 || size != sizeof(other) ||
+      atomic_fetch_add(&calls, 1) % 2 == 0)
+    return real.function(descriptor, address, size);
+  memcpy(&other, address, sizeof(other));
+  other.sin_port = htons((uint16_t)atomic_load(&diverted_to));
+  return real.function(descriptor, (const struct sockaddr *)&other, size);
+}
+
+/* It answers once, with a redirect, and then it does not answer at all. */
+static void test_connect_timeout_behind_a_redirect(void **state) {
+  struct local_server *server = local_server_start(LOCAL_SERVER_REDIRECT);
+  struct full_queue queue;
+  struct bench bench;
+
+  (void)state;
+  fill_queue(&queue);
+  local_server_set_location(server, "http://origin.invalid/elsewhere");
+  atomic_store(&diverted_to, queue.port);
+  start(&bench,
+        "<Plugin egress_probe>\nInterval 4\nTimeout 3.5\n<Hop \"proxy\">\n"
+        "URL \"http://127.0.0.1:%u\"\nConnectTimeout 0.1\n</Hop>\n"
+        "<Chain \"c\">\nHops \"proxy\"\nLadder false\n"
+        "<Target \"t\">\nURL \"http://origin.invalid/\"\nFollowRedirects true\n"
+        "</Target>\n</Chain>\n</Plugin>\n",
+        local_server_port(server));
+  wait_for(&bench, "a timeout", has_result, RESULT_CONNECT_TIMEOUT);
+  assert_true(phases_total(&target_of(&bench, 0)->last.phases) <
+              bench.config.chains[0].timeout);
+  atomic_store(&diverted_to, 0);
+  stop(&bench);
+  empty_queue(&queue);
+  local_server_stop(server);
 }
 
 static void wait_for_rounds(struct bench *bench, int rounds) {
@@ -412,6 +475,7 @@ int main(int count, char **arguments) {
       cmocka_unit_test(test_dead_proxy_is_blamed_and_forgiven),
       cmocka_unit_test(test_refused),
       cmocka_unit_test(test_connect_timeout_of_the_hop),
+      cmocka_unit_test(test_connect_timeout_behind_a_redirect),
       cmocka_unit_test(test_missing_password_file),
       cmocka_unit_test(test_redirect_takes_no_header_to_another_host),
       cmocka_unit_test(test_redirect_with_a_body_of_its_own),
