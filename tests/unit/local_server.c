@@ -68,6 +68,9 @@ static void answer(int connection, enum local_server_mode mode, const char *loca
                                      : "HTTP/1.1 200 OK\r\nVia: 1.1 local\r\n"
                                        "Content-Length: 4\r\n\r\nfine");
     break;
+  case LOCAL_SERVER_LOOSE:
+    send_text(connection, "HTTP/1.1  200 OK\r\n\r\n");
+    break;
   case LOCAL_SERVER_DENY:
     send_text(connection, "HTTP/1.1 407 Proxy Authentication Required\r\n"
                           "Proxy-Authenticate: Basic realm=\"x\"\r\n"

@@ -10,6 +10,7 @@
 
 enum local_server_mode {
   LOCAL_SERVER_GOOD,     /* 200, to CONNECT too */
+  LOCAL_SERVER_LOOSE,    /* 200, with a space too many, and no body */
   LOCAL_SERVER_HANG,     /* accepts and says nothing */
   LOCAL_SERVER_DENY,     /* 407 */
   LOCAL_SERVER_DENY_ENDLESS, /* the same, and a body until the client closes */
